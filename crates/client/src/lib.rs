@@ -1,0 +1,3 @@
+//! The desk's engine.
+
+pub mod views;

@@ -1,0 +1,56 @@
+//! Every limit in one place. Sizes in bytes, counts in rows, times in milliseconds unless the name says otherwise.
+
+use crate::time::{DAY, HOUR, MINUTE, SECOND};
+
+/// Largest webhook body taken; Meta sends up to 3 MB (meta-platform.md §1.3).
+pub const WEBHOOK_BODY_MAX: usize = 4 * 1024 * 1024;
+/// Largest body of any other request.
+pub const REQUEST_BODY_MAX: usize = 1024 * 1024;
+/// A pull page ends after this many rows sent.
+pub const PAGE_ROWS: usize = 1_000;
+/// A pull page ends after this many change rows looked at.
+pub const PAGE_SCANNED: usize = 10_000;
+/// Rows the desk stores in one transaction with their cursor.
+pub const SLICE_ROWS: usize = 100;
+/// Intents in one push.
+pub const PUSH_INTENTS: usize = 100;
+/// Items of a workspace applied in one transaction.
+pub const APPLY_ITEMS: usize = 256;
+/// Raw events committed together at most.
+pub const GROUP_COMMIT_EVENTS: usize = 256;
+/// Longest text of a WhatsApp message in characters (meta-platform.md §6.2).
+pub const WHATSAPP_TEXT_MAX: usize = 4_096;
+/// Longest private note in characters.
+pub const NOTE_MAX: usize = 20_000;
+/// Longest `biz_opaque_callback_data` (meta-platform.md §6.1).
+pub const OPAQUE_MAX: usize = 512;
+/// The customer service window after the customer's last message (meta-platform.md §10).
+pub const SERVICE_WINDOW: i64 = 24 * HOUR;
+/// Safety margin before the window's end: a send that would arrive later is refused (meta-platform.md §10).
+pub const SERVICE_WINDOW_MARGIN: i64 = 5 * MINUTE;
+/// An unknown send holds its lane this long, then is shown as unconfirmed (SYNC.md).
+pub const UNKNOWN_HOLDS_LANE: i64 = 120 * SECOND;
+/// How long a sender may hold a message before another may call it unknown.
+pub const SEND_LEASE: i64 = 60 * SECOND;
+/// Deletions stay visible to pulls this long.
+pub const TOMBSTONE_KEPT: i64 = 45 * DAY;
+/// Outcomes of intents are kept this long; older ids are refused.
+pub const OUTCOME_KEPT: i64 = 400 * DAY;
+/// Dedupe keys outlive body and message by this long.
+pub const DEDUPE_KEPT: i64 = 30 * DAY;
+/// A raw webhook body is kept at most this long.
+pub const RAW_KEPT: i64 = 7 * DAY;
+/// An item of an unknown number waits this long for it.
+pub const UNKNOWN_NUMBER_WAITS: i64 = 7 * DAY;
+/// A status whose message is not known yet waits this long for it (meta-platform.md §4.2).
+pub const ORPHAN_STATUS_WAITS: i64 = 7 * DAY;
+/// Pokes to one socket: at most one in this time, the first at once.
+pub const POKE_EVERY: i64 = 250;
+/// Access tokens live this long.
+pub const ACCESS_TOKEN_LIVES: i64 = 10 * MINUTE;
+/// A refresh token that was not used for this long is dead.
+pub const REFRESH_TOKEN_IDLE: i64 = 14 * DAY;
+/// A repeated refresh with the previous token returns the same successor within this time.
+pub const REFRESH_GRACE: i64 = 60 * SECOND;
+/// Attachments go up in parts of this size, and media stands in rows of it.
+pub const CHUNK: usize = 256 * 1024;
