@@ -30,7 +30,11 @@ pub fn plan(rng: &mut ChaCha8Rng, faults: &FaultPlan, config: &SimConfig, events
     let mut bodies = Vec::new();
     let mut rest = events.as_slice();
     while !rest.is_empty() {
-        let size = if faults.batch_max > 1 && chance(rng, faults.batch_permille) { rng.random_range(2..=faults.batch_max) } else { 1 };
+        let size = if faults.batch_max > 1 && chance(rng, faults.batch_permille) {
+            rng.random_range(2..=faults.batch_max)
+        } else {
+            1
+        };
         let (group, after) = rest.split_at(size.min(rest.len()));
         rest = after;
         bodies.push(Planned { body: body(rng, config, group), delay_ms: 0 });
@@ -87,7 +91,8 @@ fn body(rng: &mut ChaCha8Rng, config: &SimConfig, group: &[Event]) -> Value {
         }
         previous = Some(event);
     }
-    let entries: Vec<Value> = entries.into_iter().map(|changes| json!({"id": config.waba_id, "changes": changes})).collect();
+    let entries: Vec<Value> =
+        entries.into_iter().map(|changes| json!({"id": config.waba_id, "changes": changes})).collect();
     json!({"object": "whatsapp_business_account", "entry": entries})
 }
 
@@ -122,7 +127,8 @@ fn join(value: &mut Value, event: &Event) {
         What::Raw { .. } => return,
     };
     if let Some(contact) = contact {
-        let known = value["contacts"].as_array().is_some_and(|all| all.iter().any(|one| one["user_id"] == contact["user_id"]));
+        let known =
+            value["contacts"].as_array().is_some_and(|all| all.iter().any(|one| one["user_id"] == contact["user_id"]));
         if !known {
             append(value, "contacts", contact);
         }

@@ -196,3 +196,10 @@ impl SimConfig {
         }
     }
 }
+
+impl std::fmt::Debug for SimConfig {
+    /// Leaves out the secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimConfig").field("seed", &self.seed).field("waba_id", &self.waba_id).finish_non_exhaustive()
+    }
+}

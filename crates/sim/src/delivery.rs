@@ -187,7 +187,12 @@ fn take_events(queue: &Queue, config: &SimConfig, rng: &mut rand_chacha::ChaCha8
     }));
 }
 
-fn landed(queue: &Queue, faults: &FaultPlan, bodies: &mut VecDeque<Body>, done: Result<(Body, bool), tokio::task::JoinError>) {
+fn landed(
+    queue: &Queue,
+    faults: &FaultPlan,
+    bodies: &mut VecDeque<Body>,
+    done: Result<(Body, bool), tokio::task::JoinError>,
+) {
     let Ok((mut body, answered)) = done else { return };
     let mut waiting = queue.lock();
     if answered {

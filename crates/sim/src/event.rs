@@ -127,7 +127,8 @@ impl StatusOf<'_> {
             status.insert("biz_opaque_callback_data".into(), json!(opaque));
         }
         if matches!(self.status, "sent" | "delivered") {
-            let pricing = json!({"billable": true, "pricing_model": "PMP", "type": "regular", "category": self.category});
+            let pricing =
+                json!({"billable": true, "pricing_model": "PMP", "type": "regular", "category": self.category});
             status.insert("pricing".into(), pricing);
         }
         if let Some((code, title, details)) = self.error {

@@ -46,7 +46,11 @@ impl GraphError {
 
     /// 100 as Meta words a missing top-level parameter.
     pub fn required(parameter: &str) -> Self {
-        Self { message: format!("(#100) The parameter {parameter} is required."), details: None, ..Self::of(400, 100, "", "") }
+        Self {
+            message: format!("(#100) The parameter {parameter} is required."),
+            details: None,
+            ..Self::of(400, 100, "", "")
+        }
     }
 
     /// 100 with subcode 33: no such object, or no permission for it.
@@ -85,11 +89,7 @@ impl GraphError {
 
     /// 2500: a path that the Graph does not have.
     pub fn unknown_path(path: &str) -> Self {
-        Self {
-            message: format!("Unknown path components: {path}"),
-            details: None,
-            ..Self::of(400, 2500, "", "")
-        }
+        Self { message: format!("Unknown path components: {path}"), details: None, ..Self::of(400, 2500, "", "") }
     }
 
     /// The error for a code of the send table, with Meta's title and details. Unknown codes become 135000.
@@ -150,16 +150,27 @@ impl GraphError {
             131016 => ("Service unavailable", "A service is temporarily unavailable."),
             131021 => ("Recipient cannot be sender", "Recipient cannot be the sender."),
             131026 => ("Message undeliverable", "Message undeliverable."),
-            131030 => ("Recipient phone number not in allowed list", "Add the recipient phone number to the recipient list and try again."),
+            131030 => (
+                "Recipient phone number not in allowed list",
+                "Add the recipient phone number to the recipient list and try again.",
+            ),
             131031 => ("Business Account locked", "Business Account has been locked."),
             131042 => ("Business eligibility payment issue", "There was an error related to your payment method."),
             131047 => (
                 "Re-engagement message",
                 "Message failed to send because more than 24 hours have passed since the customer last replied to this number.",
             ),
-            131048 => ("Spam rate limit hit", "There are restrictions on how many messages can be sent from this phone number."),
-            131049 => ("Marketing message not delivered", "This message was not delivered to maintain healthy ecosystem engagement."),
-            131050 => ("User has stopped marketing messages", "The recipient chose to stop marketing messages on WhatsApp."),
+            131048 => (
+                "Spam rate limit hit",
+                "There are restrictions on how many messages can be sent from this phone number.",
+            ),
+            131049 => (
+                "Marketing message not delivered",
+                "This message was not delivered to maintain healthy ecosystem engagement.",
+            ),
+            131050 => {
+                ("User has stopped marketing messages", "The recipient chose to stop marketing messages on WhatsApp.")
+            }
             131051 => ("Unsupported message type", "Unsupported message type."),
             131053 => ("Media upload error", "The media could not be downloaded or processed."),
             131056 => (
@@ -167,14 +178,28 @@ impl GraphError {
                 "Too many messages were sent from this phone number to the same phone number in a short period of time.",
             ),
             131059 => ("Invalid cursor", "The paging cursor is not valid."),
-            131062 => ("BSUID recipient not supported", "Business-scoped user id recipients are not supported for this message."),
-            132000 => ("Number of parameters does not match the expected number of params", "The number of parameters does not match."),
-            132001 => ("Template name does not exist in the translation", "The template does not exist in this language."),
-            132012 => ("Parameter format does not match format in the created template", "A parameter's format does not match the template."),
+            131062 => (
+                "BSUID recipient not supported",
+                "Business-scoped user id recipients are not supported for this message.",
+            ),
+            132000 => (
+                "Number of parameters does not match the expected number of params",
+                "The number of parameters does not match.",
+            ),
+            132001 => {
+                ("Template name does not exist in the translation", "The template does not exist in this language.")
+            }
+            132012 => (
+                "Parameter format does not match format in the created template",
+                "A parameter's format does not match the template.",
+            ),
             132015 => ("Template is paused", "The template is paused due to low quality."),
             132016 => ("Template is disabled", "The template is disabled due to low quality."),
             133010 => ("Account not registered", ""),
-            _ => ("Generic user error", "Message failed to send because of an unknown error with the request parameters."),
+            _ => (
+                "Generic user error",
+                "Message failed to send because of an unknown error with the request parameters.",
+            ),
         }
     }
 
@@ -200,7 +225,8 @@ impl GraphError {
     /// The whole HTTP answer.
     pub fn response(&self, fbtrace_id: &str) -> Response {
         let status = StatusCode::from_u16(self.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, [(header::CONTENT_TYPE, "application/json; charset=UTF-8")], self.body(fbtrace_id).to_string()).into_response()
+        (status, [(header::CONTENT_TYPE, "application/json; charset=UTF-8")], self.body(fbtrace_id).to_string())
+            .into_response()
     }
 }
 

@@ -57,7 +57,14 @@ pub fn check(object: &Fields<'_>, media: &mut Vec<String>) -> Result<String, Gra
             action.word("name", &["flow"])?;
             let parameters = action.object("parameters")?;
             parameters.only(&[
-                "flow_message_version", "flow_id", "flow_name", "flow_cta", "flow_token", "mode", "flow_action", "flow_action_payload",
+                "flow_message_version",
+                "flow_id",
+                "flow_name",
+                "flow_cta",
+                "flow_token",
+                "mode",
+                "flow_action",
+                "flow_action_payload",
             ])?;
             parameters.text("flow_cta", 30)?;
             if parameters.get("flow_id").is_none() {
@@ -92,7 +99,9 @@ fn named(action: &Fields<'_>, name: &str) -> Result<(), GraphError> {
 fn header(object: &Fields<'_>, kind: &str, media: &mut Vec<String>) -> Result<(), GraphError> {
     let Some(header) = object.object_opt("header")? else {
         if kind == "product_list" {
-            return Err(GraphError::code(131008).because("Parameter 'interactive.header' is mandatory for product_list."));
+            return Err(
+                GraphError::code(131008).because("Parameter 'interactive.header' is mandatory for product_list.")
+            );
         }
         return Ok(());
     };

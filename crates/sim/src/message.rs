@@ -11,10 +11,28 @@ use crate::interactive;
 use crate::strict::Fields;
 use crate::template::{self, TemplateUse};
 
-const ENVELOPE: &[&str] =
-    &["messaging_product", "recipient_type", "to", "recipient", "type", "context", "biz_opaque_callback_data", "recipient_identity_key_hash"];
+const ENVELOPE: &[&str] = &[
+    "messaging_product",
+    "recipient_type",
+    "to",
+    "recipient",
+    "type",
+    "context",
+    "biz_opaque_callback_data",
+    "recipient_identity_key_hash",
+];
 const TYPES: &[&str] = &[
-    "text", "image", "video", "audio", "document", "sticker", "template", "reaction", "interactive", "location", "contacts",
+    "text",
+    "image",
+    "video",
+    "audio",
+    "document",
+    "sticker",
+    "template",
+    "reaction",
+    "interactive",
+    "location",
+    "contacts",
 ];
 
 /// Whom a send is for.
@@ -224,7 +242,11 @@ pub(crate) fn medium(object: &Fields<'_>) -> Result<Option<String>, GraphError> 
         (Some(id), None) if !id.is_empty() => Ok(Some(id.to_owned())),
         (None, Some(link)) if link.starts_with("https://") || link.starts_with("http://") => Ok(None),
         (None, Some(_)) => Err(object.bad("link", "is not a valid URI")),
-        (None, None) => Err(GraphError::code(131008).because(format!("Either '{}' or '{}' is mandatory.", object.at("id"), object.at("link")))),
+        (None, None) => Err(GraphError::code(131008).because(format!(
+            "Either '{}' or '{}' is mandatory.",
+            object.at("id"),
+            object.at("link")
+        ))),
         _ => Err(object.bad("id", "and link must not be used together")),
     }
 }

@@ -77,7 +77,11 @@ impl<'a> Fields<'a> {
     /// One of a closed set of words.
     pub fn word(&self, key: &str, allowed: &[&str]) -> Result<&'a str, GraphError> {
         let word = self.text(key, 256)?;
-        if allowed.contains(&word) { Ok(word) } else { Err(self.bad(key, &format!("must be one of {{{}}}", allowed.join(", ")))) }
+        if allowed.contains(&word) {
+            Ok(word)
+        } else {
+            Err(self.bad(key, &format!("must be one of {{{}}}", allowed.join(", "))))
+        }
     }
 
     /// A boolean that may be absent.
@@ -114,9 +118,11 @@ impl<'a> Fields<'a> {
     pub fn list_opt(&self, key: &str) -> Result<Vec<Fields<'a>>, GraphError> {
         match self.get(key) {
             None => Ok(Vec::new()),
-            Some(Value::Array(items)) => {
-                items.iter().enumerate().map(|(at, item)| Fields::of(item, &format!("{}[{at}]", self.at(key)))).collect()
-            }
+            Some(Value::Array(items)) => items
+                .iter()
+                .enumerate()
+                .map(|(at, item)| Fields::of(item, &format!("{}[{at}]", self.at(key))))
+                .collect(),
             Some(_) => Err(self.wrong_type(key, "an array")),
         }
     }

@@ -105,7 +105,8 @@ pub fn read(object: &Fields<'_>, media: &mut Vec<String>) -> Result<TemplateUse,
             }
             _ => {
                 component.only(&["type", "sub_type", "index", "parameters"])?;
-                let kind = component.word("sub_type", &["quick_reply", "url", "copy_code", "flow", "catalog", "voice_call"])?;
+                let kind = component
+                    .word("sub_type", &["quick_reply", "url", "copy_code", "flow", "catalog", "voice_call"])?;
                 let index = component.number("index")? as usize;
                 used.buttons.push((kind.to_owned(), index, parameters(&component, media)?.len()));
             }
@@ -117,14 +118,26 @@ pub fn read(object: &Fields<'_>, media: &mut Vec<String>) -> Result<TemplateUse,
 fn parameters(component: &Fields<'_>, media: &mut Vec<String>) -> Result<Vec<Given>, GraphError> {
     let mut given = Vec::new();
     for parameter in component.list_opt("parameters")? {
-        let kinds = ["text", "currency", "date_time", "image", "video", "document", "location", "payload", "coupon_code", "action"];
+        let kinds = [
+            "text",
+            "currency",
+            "date_time",
+            "image",
+            "video",
+            "document",
+            "location",
+            "payload",
+            "coupon_code",
+            "action",
+        ];
         let kind = parameter.word("type", &kinds)?;
         parameter.only(&["type", "parameter_name", kind])?;
         match kind {
             "text" => {
                 let text = parameter.text("text", 32_768)?;
                 if text.contains(['\n', '\t']) || text.contains("     ") {
-                    return Err(GraphError::code(132018).because("Param text cannot have new-line/tab characters or more than 4 consecutive spaces"));
+                    return Err(GraphError::code(132018)
+                        .because("Param text cannot have new-line/tab characters or more than 4 consecutive spaces"));
                 }
             }
             "payload" => {
@@ -142,7 +155,8 @@ fn parameters(component: &Fields<'_>, media: &mut Vec<String>) -> Result<Vec<Giv
                 parameter.object(kind)?;
             }
         }
-        given.push(Given { kind: kind.to_owned(), name: parameter.text_opt("parameter_name", 256)?.map(str::to_owned) });
+        given
+            .push(Given { kind: kind.to_owned(), name: parameter.text_opt("parameter_name", 256)?.map(str::to_owned) });
     }
     Ok(given)
 }
@@ -150,7 +164,9 @@ fn parameters(component: &Fields<'_>, media: &mut Vec<String>) -> Result<Vec<Giv
 /// Holds a use against the account's templates; returns the template.
 pub fn check<'a>(templates: &'a [Template], used: &TemplateUse, to_bsuid: bool) -> Result<&'a Template, GraphError> {
     let found = templates.iter().find(|one| one.name == used.name && one.language == used.language);
-    let missing = || GraphError::code(132001).because(format!("template name ({}) does not exist in {}", used.name, used.language));
+    let missing = || {
+        GraphError::code(132001).because(format!("template name ({}) does not exist in {}", used.name, used.language))
+    };
     let template = found.ok_or_else(missing)?;
     match template.status.as_str() {
         "APPROVED" => {}
@@ -165,7 +181,9 @@ pub fn check<'a>(templates: &'a [Template], used: &TemplateUse, to_bsuid: bool) 
     texts("body", &template.variables("BODY"), &used.body)?;
     for (kind, index, count) in &used.buttons {
         let button = template.component("BUTTONS").and_then(|buttons| buttons["buttons"].get(index));
-        let fits = button.and_then(|button| button["type"].as_str()).is_some_and(|own| own.eq_ignore_ascii_case(kind) || (own == "OTP" && kind == "url"));
+        let fits = button
+            .and_then(|button| button["type"].as_str())
+            .is_some_and(|own| own.eq_ignore_ascii_case(kind) || (own == "OTP" && kind == "url"));
         if !fits {
             return Err(GraphError::code(132018).because(format!("buttons: no {kind} button at index {index}")));
         }
@@ -177,12 +195,20 @@ pub fn check<'a>(templates: &'a [Template], used: &TemplateUse, to_bsuid: bool) 
 }
 
 fn header(template: &Template, used: &TemplateUse) -> Result<(), GraphError> {
-    let format = template.component("HEADER").and_then(|header| header["format"].as_str()).unwrap_or("NONE").to_ascii_lowercase();
+    let format = template
+        .component("HEADER")
+        .and_then(|header| header["format"].as_str())
+        .unwrap_or("NONE")
+        .to_ascii_lowercase();
     match format.as_str() {
         "none" | "text" => texts("header", &template.variables("HEADER"), &used.header),
         media => match used.header.as_slice() {
             [one] if one.kind == media => Ok(()),
-            [one] => Err(GraphError::code(132012).because(format!("header: Format mismatch, expected {}, received {}", media.to_uppercase(), one.kind.to_uppercase()))),
+            [one] => Err(GraphError::code(132012).because(format!(
+                "header: Format mismatch, expected {}, received {}",
+                media.to_uppercase(),
+                one.kind.to_uppercase()
+            ))),
             given => Err(count_error("header", given.len(), 1)),
         },
     }
@@ -195,7 +221,10 @@ fn texts(part: &str, wanted: &[String], given: &[Given]) -> Result<(), GraphErro
     let named = wanted.iter().any(|name| name.parse::<u32>().is_err());
     for parameter in given {
         if !["text", "currency", "date_time"].contains(&parameter.kind.as_str()) {
-            return Err(GraphError::code(132012).because(format!("{part}: Format mismatch, expected TEXT, received {}", parameter.kind.to_uppercase())));
+            return Err(GraphError::code(132012).because(format!(
+                "{part}: Format mismatch, expected TEXT, received {}",
+                parameter.kind.to_uppercase()
+            )));
         }
         let known = parameter.name.as_ref().is_some_and(|name| wanted.contains(name));
         if named && !known {
@@ -206,8 +235,9 @@ fn texts(part: &str, wanted: &[String], given: &[Given]) -> Result<(), GraphErro
 }
 
 fn count_error(part: &str, given: usize, wanted: usize) -> GraphError {
-    GraphError::code(132000)
-        .because(format!("{part}: number of localizable_params ({given}) does not match the expected number of params ({wanted})"))
+    GraphError::code(132000).because(format!(
+        "{part}: number of localizable_params ({given}) does not match the expected number of params ({wanted})"
+    ))
 }
 
 /// The templates that a fresh account has.
@@ -222,19 +252,70 @@ pub fn starting_set() -> Vec<Template> {
         components,
     };
     vec![
-        one("7100000000000001", "order_shipped", "en_US", "UTILITY", "APPROVED",
-            json!([body("Hello {{1}}, your order {{2}} has left our workshop today."), {"type": "FOOTER", "text": "Lantern & Loom"}])),
-        one("7100000000000002", "order_shipped", "pt_BR", "UTILITY", "APPROVED",
-            json!([body("Olá {{1}}, seu pedido {{2}} saiu hoje da nossa oficina.")])),
-        one("7100000000000003", "pickup_ready", "en_US", "UTILITY", "APPROVED",
-            json!([body("Hi {{first_name}}, your {{product}} is ready to be picked up at our counter.")])),
-        one("7100000000000004", "evening_lamps", "en_US", "MARKETING", "APPROVED",
+        one(
+            "7100000000000001",
+            "order_shipped",
+            "en_US",
+            "UTILITY",
+            "APPROVED",
+            json!([body("Hello {{1}}, your order {{2}} has left our workshop today."), {"type": "FOOTER", "text": "Lantern & Loom"}]),
+        ),
+        one(
+            "7100000000000002",
+            "order_shipped",
+            "pt_BR",
+            "UTILITY",
+            "APPROVED",
+            json!([body("Olá {{1}}, seu pedido {{2}} saiu hoje da nossa oficina.")]),
+        ),
+        one(
+            "7100000000000003",
+            "pickup_ready",
+            "en_US",
+            "UTILITY",
+            "APPROVED",
+            json!([body("Hi {{first_name}}, your {{product}} is ready to be picked up at our counter.")]),
+        ),
+        one(
+            "7100000000000004",
+            "evening_lamps",
+            "en_US",
+            "MARKETING",
+            "APPROVED",
             json!([{"type": "HEADER", "format": "IMAGE"}, body("New evening lamps are in, {{1}}. Shall we keep one for you?"),
-                   {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": "Yes please"}, {"type": "QUICK_REPLY", "text": "Stop offers"}]}])),
-        one("7100000000000005", "sign_in_code", "en_US", "AUTHENTICATION", "APPROVED",
-            json!([body("{{1}} is your verification code."), {"type": "BUTTONS", "buttons": [{"type": "OTP", "text": "Copy code"}]}])),
-        one("7100000000000006", "winter_offer", "en_US", "MARKETING", "PAUSED", json!([body("Our winter offer ends tonight.")])),
-        one("7100000000000007", "spring_offer", "en_US", "MARKETING", "PENDING", json!([body("Our spring offer starts today.")])),
-        one("7100000000000008", "hello", "en_US", "UTILITY", "APPROVED", json!([body("Hello, this is Lantern & Loom. How can we help?")])),
+                   {"type": "BUTTONS", "buttons": [{"type": "QUICK_REPLY", "text": "Yes please"}, {"type": "QUICK_REPLY", "text": "Stop offers"}]}]),
+        ),
+        one(
+            "7100000000000005",
+            "sign_in_code",
+            "en_US",
+            "AUTHENTICATION",
+            "APPROVED",
+            json!([body("{{1}} is your verification code."), {"type": "BUTTONS", "buttons": [{"type": "OTP", "text": "Copy code"}]}]),
+        ),
+        one(
+            "7100000000000006",
+            "winter_offer",
+            "en_US",
+            "MARKETING",
+            "PAUSED",
+            json!([body("Our winter offer ends tonight.")]),
+        ),
+        one(
+            "7100000000000007",
+            "spring_offer",
+            "en_US",
+            "MARKETING",
+            "PENDING",
+            json!([body("Our spring offer starts today.")]),
+        ),
+        one(
+            "7100000000000008",
+            "hello",
+            "en_US",
+            "UTILITY",
+            "APPROVED",
+            json!([body("Hello, this is Lantern & Loom. How can we help?")]),
+        ),
     ]
 }
