@@ -392,6 +392,15 @@ pub struct OutboxItem {
     pub code: Option<Code>,
 }
 
+/// What a draft will become.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub enum DraftMode {
+    Reply,
+    Note,
+}
+
 /// Where an item of the outbox stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
