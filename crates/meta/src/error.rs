@@ -57,20 +57,137 @@ impl SendError {
     }
 }
 
-/// Reads the answer to a Graph call that did not yield a result.
+/// Reads the answer to a Graph call that did not yield a result. An error object with a code is judged by that code, whatever
+/// the status; otherwise the status decides: 4xx is a refusal, anything that is neither that nor readable leaves open what
+/// became of the message.
 pub fn classify(http_status: u16, body: &[u8]) -> SendError {
-    let _ = (http_status, body, lenient::scrub(""), Value::Null);
-    SendError::local(ErrorClass::Unknown, "unread")
+    let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let error = answer.get("error").unwrap_or(&Value::Null);
+    let Some(code) = lenient::integer(error, "code") else {
+        return SendError::local(by_status(http_status), format!("HTTP {http_status} without an error object"));
+    };
+    let subcode = lenient::integer(error, "error_subcode");
+    let transient = lenient::flag(error, "is_transient");
+    SendError {
+        class: rule(code, subcode).map_or_else(|| unlisted(http_status, transient), |rule| rule.0),
+        code: Some(code),
+        subcode,
+        message: lenient::scrub(&lenient::text(error, "message").unwrap_or_default()),
+        fbtrace_id: lenient::text(error, "fbtrace_id"),
+        retry_after: None,
+    }
+}
+
+/// An answer without a code that could be read.
+fn by_status(http_status: u16) -> ErrorClass {
+    match http_status {
+        401 | 403 => ErrorClass::Auth,
+        // A proxy gave up waiting; what stands behind it may have gone on.
+        408 => ErrorClass::Unknown,
+        429 => ErrorClass::RateLimited { after_ms: MINUTE },
+        400..=499 => ErrorClass::Rejected,
+        _ => ErrorClass::Unknown,
+    }
+}
+
+/// A code that the table lacks.
+fn unlisted(http_status: u16, transient: bool) -> ErrorClass {
+    match http_status {
+        429 => ErrorClass::RateLimited { after_ms: MINUTE },
+        400..=499 if transient => ErrorClass::Transient,
+        400..=499 => ErrorClass::Rejected,
+        _ => ErrorClass::Unknown,
+    }
+}
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+
+/// The table of meta-platform.md §11.1 and §12.5: the class of a code, and what people are told when the message failed for
+/// good. Codes of the same meaning share a line; `None` for a code that is not listed.
+fn rule(code: i64, subcode: Option<i64>) -> Option<(ErrorClass, Code)> {
+    use ErrorClass::{Auth, RateLimited, Rejected, Unknown, WindowClosed};
+    let limited = |after_ms| (RateLimited { after_ms }, Code::MetaRateLimited);
+    Some(match code {
+        // Messenger and Instagram share code 10 for several things.
+        10 => match subcode {
+            Some(2_018_278 | 2_534_022) => (WindowClosed, Code::WindowClosed),
+            Some(1_893_063) => (Rejected, Code::InboxUnavailable),
+            _ => (Auth, Code::MetaAuth),
+        },
+        0 | 190 | 3 | 200..=299 | 131_005 => (Auth, Code::MetaAuth),
+        // Meta may have taken the message (§6.4). Seen in a status, the message did fail.
+        1 | 2 | 1_200 | 131_000 | 131_016 | 133_004 => (Unknown, Code::MetaRejected),
+        4 | 17 | 32 | 613 | 80_007 => limited(MINUTE),
+        130_429 => limited(5 * SECOND),
+        131_056 => limited(6 * SECOND),
+        131_057 | 2_494_100 => limited(2 * MINUTE),
+        132_069 => limited(5 * MINUTE),
+        134_101 => limited(10 * MINUTE),
+        131_047 => (WindowClosed, Code::WindowClosed),
+        // The number or account is stopped: nothing goes out until a person acts.
+        368 | 130_403 | 131_031 | 131_037 | 131_042 | 131_044 | 131_045 | 131_064 | 133_010 | 134_011 | 134_102 => {
+            (Rejected, Code::InboxUnavailable)
+        }
+        // Spam limit: waiting minutes does not help, the number must be left alone.
+        131_048 => (Rejected, Code::MetaRateLimited),
+        // This person cannot be reached, or not with this.
+        551 | 130_472 | 130_497 | 131_021 | 131_026 | 131_030 | 131_049 | 131_050 => (Rejected, Code::Undeliverable),
+        131_062 => (Rejected, Code::NoAddress),
+        131_051 => (Rejected, Code::UnsupportedContent),
+        132_005 => (Rejected, Code::TextTooLong),
+        // Wrong as it is: parameters, templates, media, registration, calls, flows, blocking, groups, usernames.
+        33
+        | 100
+        | 131_008
+        | 131_009
+        | 131_020
+        | 131_041
+        | 131_052
+        | 131_053
+        | 131_055
+        | 131_059
+        | 131_060
+        | 131_063
+        | 131_200..=131_299
+        | 132_000
+        | 132_001
+        | 132_007
+        | 132_008
+        | 132_012
+        | 132_015
+        | 132_016
+        | 132_018
+        | 132_068
+        | 133_000
+        | 133_005
+        | 133_006
+        | 133_008
+        | 133_009
+        | 133_015
+        | 133_016
+        | 134_100
+        | 135_000
+        | 137_000
+        | 138_000..=138_018
+        | 139_000..=139_004
+        | 139_100..=139_103
+        | 147_001..=147_005
+        | 2_388_000..=2_388_999
+        | 2_593_107..=2_593_109 => (Rejected, Code::MetaRejected),
+        _ => return None,
+    })
 }
 
 /// The domain's code for a class and Meta's code, as shown to people.
 pub fn to_code(class: ErrorClass, meta_code: Option<i64>) -> Code {
-    let _ = meta_code;
     match class {
         ErrorClass::Auth => Code::MetaAuth,
         ErrorClass::RateLimited { .. } => Code::MetaRateLimited,
         ErrorClass::WindowClosed => Code::WindowClosed,
-        ErrorClass::Rejected => Code::MetaRejected,
+        ErrorClass::Rejected => {
+            meta_code.and_then(|code| rule(code, None)).map_or(Code::MetaRejected, |(_, shown)| shown)
+        }
         ErrorClass::Transient => Code::ServerFailed,
         ErrorClass::Unknown => Code::Unconfirmed,
     }

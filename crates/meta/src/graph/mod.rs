@@ -5,14 +5,17 @@
 //! [`RESPONSE_MAX`] bytes of an answer are read; no token and no personal field is logged.
 
 mod outbound;
+mod response;
 
 use std::time::Duration;
 
 use parley_domain::contact::Sender;
 use parley_domain::protocol::session::Secret;
-use parley_domain::{PhoneNumberId, Wamid};
+use parley_domain::{Bsuid, Phone, PhoneNumberId, Wamid};
+use serde_json::{Value, json};
 
 use crate::error::{ErrorClass, SendError};
+use crate::lenient;
 
 pub use outbound::{
     MediaSource, OutboundContent, OutboundMessage, Recipient, TemplateButton, TemplateComponent, TemplateParameter,
@@ -45,7 +48,8 @@ pub struct GraphClient {
 }
 
 impl GraphClient {
-    /// A client over `http`. `base_url` is a scheme and host as [`BASE_URL`], `version` as [`VERSION`].
+    /// A client over `http`, which must not follow redirects: a token belongs to one host. `base_url` is scheme and host
+    /// as [`BASE_URL`], `version` as [`VERSION`].
     pub fn new(http: reqwest::Client, base_url: &str, version: &str) -> Self {
         Self { http, root: format!("{}/{version}", base_url.trim_end_matches('/')) }
     }
@@ -60,8 +64,10 @@ impl GraphClient {
         token: &Secret,
         message: &OutboundMessage,
     ) -> Result<Accepted, SendError> {
-        let _ = (&self.http, &self.root, phone_number_id, token, message);
-        Err(SendError::local(ErrorClass::Transient, "not connected"))
+        let answer = self.post_messages(phone_number_id, token, &message.to_json()).await?;
+        accepted(&answer).ok_or_else(|| {
+            SendError::local(ErrorClass::Unknown, "Meta answered with success, but without a message id")
+        })
     }
 
     /// Marks an incoming message as read, and shows the customer that somebody types when `typing` is set: for 25 s or until
@@ -76,7 +82,41 @@ impl GraphClient {
         wamid: &Wamid,
         typing: bool,
     ) -> Result<(), SendError> {
-        let _ = (phone_number_id, token, wamid, typing);
-        Err(SendError::local(ErrorClass::Transient, "not connected"))
+        let mut body = json!({ "messaging_product": "whatsapp", "status": "read", "message_id": wamid.as_str() });
+        if typing {
+            body["typing_indicator"] = json!({ "type": "text" });
+        }
+        self.post_messages(phone_number_id, token, &body).await.map(|_| ())
     }
+
+    /// One request; the answer of a success, or what its failure means.
+    async fn post_messages(&self, number: &PhoneNumberId, token: &Secret, body: &Value) -> Result<Value, SendError> {
+        // The id becomes part of the path: anything but Meta's digits would reach another address with our token.
+        if number.as_str().is_empty() || !number.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(SendError::local(ErrorClass::Rejected, "the phone number id is malformed"));
+        }
+        let request = self
+            .http
+            .post(format!("{}/{}/messages", self.root, number.as_str()))
+            .bearer_auth(token.expose())
+            .timeout(CALL_TIMEOUT)
+            .json(body);
+        let response = request.send().await.map_err(|error| response::not_answered(&error))?;
+        response::read(response).await
+    }
+}
+
+fn accepted(answer: &Value) -> Option<Accepted> {
+    let message = answer.get("messages")?.get(0)?;
+    let contact = answer.get("contacts").and_then(|contacts| contacts.get(0)).unwrap_or(&Value::Null);
+    Some(Accepted {
+        wamid: Wamid(lenient::text(message, "id")?),
+        // `accepted` or nothing: on its way. `held_for_quality_assessment`, `paused`: Meta decides later (§6.1).
+        held: lenient::text(message, "message_status").is_some_and(|status| status != "accepted"),
+        recipient: Sender {
+            bsuid: lenient::text(contact, "user_id").map(Bsuid::new),
+            phone: lenient::text(contact, "wa_id").map(Phone::new),
+            ..Sender::default()
+        },
+    })
 }

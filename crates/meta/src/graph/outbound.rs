@@ -111,7 +111,122 @@ pub enum TemplateParameter {
 impl OutboundMessage {
     /// The request body.
     pub fn to_json(&self) -> Value {
-        let _ = Map::new();
-        json!({})
+        let (kind, content) = self.content.to_json();
+        let mut body = Map::new();
+        let mut put = |key: &str, value: Value| body.insert(key.to_owned(), value);
+        put("messaging_product", json!("whatsapp"));
+        put("recipient_type", json!("individual"));
+        match &self.to {
+            Recipient::Phone(phone) => put("to", json!(phone.e164())),
+            Recipient::Bsuid(bsuid) => put("recipient", json!(bsuid.expose())),
+        };
+        put("type", json!(kind));
+        put(kind, content);
+        if let (Some(wamid), false) = (&self.context, matches!(self.content, OutboundContent::Reaction { .. })) {
+            put("context", json!({ "message_id": wamid.as_str() }));
+        }
+        if !self.opaque.is_empty() {
+            put("biz_opaque_callback_data", json!(self.opaque));
+        }
+        Value::Object(body)
+    }
+}
+
+impl OutboundContent {
+    /// Meta's name of the type, and its object.
+    fn to_json(&self) -> (&'static str, Value) {
+        match self {
+            Self::Text { body, preview_url: false } => ("text", json!({ "body": body.expose() })),
+            Self::Text { body, preview_url: true } => ("text", json!({ "body": body.expose(), "preview_url": true })),
+            Self::Media { kind, source, caption, filename, voice } => {
+                let mut object = source.to_object();
+                let (name, captioned) = match kind {
+                    MediaKind::Image => ("image", true),
+                    MediaKind::Video => ("video", true),
+                    MediaKind::Document => ("document", true),
+                    MediaKind::Audio => ("audio", false),
+                    MediaKind::Sticker => ("sticker", false),
+                };
+                if let (Some(caption), true) = (caption, captioned) {
+                    object.insert("caption".to_owned(), json!(caption.expose()));
+                }
+                if let (Some(filename), MediaKind::Document) = (filename, kind) {
+                    object.insert("filename".to_owned(), json!(filename.expose()));
+                }
+                if *voice && *kind == MediaKind::Audio {
+                    object.insert("voice".to_owned(), json!(true));
+                }
+                (name, Value::Object(object))
+            }
+            Self::Template { name, language, components } => {
+                let mut template = json!({ "name": name, "language": { "code": language } });
+                if !components.is_empty() {
+                    template["components"] = components.iter().map(TemplateComponent::to_json).collect();
+                }
+                ("template", template)
+            }
+            Self::Reaction { wamid, emoji } => {
+                ("reaction", json!({ "message_id": wamid.as_str(), "emoji": emoji.as_deref().unwrap_or("") }))
+            }
+        }
+    }
+}
+
+impl MediaSource {
+    fn to_object(&self) -> Map<String, Value> {
+        let (key, value) = match self {
+            Self::Id(id) => ("id", id),
+            Self::Link(link) => ("link", link),
+        };
+        Map::from_iter([(key.to_owned(), json!(value))])
+    }
+}
+
+impl TemplateComponent {
+    fn to_json(&self) -> Value {
+        let list =
+            |parameters: &[TemplateParameter]| -> Value { parameters.iter().map(TemplateParameter::to_json).collect() };
+        match self {
+            Self::Header(parameters) => json!({ "type": "header", "parameters": list(parameters) }),
+            Self::Body(parameters) => json!({ "type": "body", "parameters": list(parameters) }),
+            Self::Button { kind, index, parameters } => {
+                let sub_type = match kind {
+                    TemplateButton::QuickReply => "quick_reply",
+                    TemplateButton::Url => "url",
+                    TemplateButton::CopyCode => "copy_code",
+                    TemplateButton::Flow => "flow",
+                };
+                // Meta's samples write the index as text.
+                json!({
+                    "type": "button",
+                    "sub_type": sub_type,
+                    "index": index.to_string(),
+                    "parameters": list(parameters),
+                })
+            }
+        }
+    }
+}
+
+impl TemplateParameter {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::Text { name: None, text } => json!({ "type": "text", "text": text.expose() }),
+            Self::Text { name: Some(name), text } => {
+                json!({ "type": "text", "parameter_name": name, "text": text.expose() })
+            }
+            Self::Image(source) => json!({ "type": "image", "image": source.to_object() }),
+            Self::Video(source) => json!({ "type": "video", "video": source.to_object() }),
+            Self::Document { source, filename } => {
+                let mut document = source.to_object();
+                if let Some(filename) = filename {
+                    document.insert("filename".to_owned(), json!(filename.expose()));
+                }
+                json!({ "type": "document", "document": document })
+            }
+            Self::Payload(payload) => json!({ "type": "payload", "payload": payload }),
+            Self::CouponCode(code) => json!({ "type": "coupon_code", "coupon_code": code }),
+            Self::Other(parameter) => parameter.clone(),
+        }
     }
 }

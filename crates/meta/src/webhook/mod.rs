@@ -9,6 +9,7 @@ mod challenge;
 mod content;
 mod envelope;
 mod fact;
+mod management;
 mod message;
 mod sender;
 pub mod signature;
