@@ -1,0 +1,88 @@
+//! `cargo xtask test`: every check on this machine, from formatting to the real window, as stages with their times.
+//!
+//! One feature set and one profile serve all of them (`cargo::FEATURES`), and the slow stages come after the quick ones.
+
+use std::process::Command;
+
+use crate::cargo::{self, FEATURES, cargo};
+use crate::desktop::Desktop;
+use crate::failure::Fallible;
+use crate::mariadb::MariaDb;
+use crate::stages::Stages;
+use crate::{process, setup, ui};
+
+/// The tests that need a display: everything in the test binary `window`.
+const WINDOW: &str = "binary(window)";
+/// The size of the virtual display, in pixels.
+const DISPLAY: (u32, u32) = (1440, 900);
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Installs what is missing without asking
+    #[arg(long)]
+    yes: bool,
+    /// Runs the long campaigns too
+    #[arg(long)]
+    soak: bool,
+    /// Runs these stages only
+    #[arg(long, value_delimiter = ',', value_name = "STAGE")]
+    only: Vec<String>,
+    /// Goes on after a failure
+    #[arg(long)]
+    keep_going: bool,
+}
+
+/// Runs the stages, prints the table and writes `target/test/stages.json`.
+pub fn run(args: &Args) -> Fallible {
+    let kept = cargo::target().join("test");
+    let soak = |command: &mut Command| {
+        if args.soak {
+            command.env("PARLEY_SOAK", "1");
+        }
+    };
+    let mut stages = Stages::new(&args.only, args.keep_going);
+    stages.run("setup", || setup::ensure(args.yes));
+    stages.run("fmt", || process::run(&mut cargo(&["fmt", "--all", "--check"])));
+    stages.run("ui-build", ui::build);
+    stages.run("ui-check", || process::run(&mut ui::npm(&["run", "check"])));
+    stages.run("ui-test", || process::run(&mut ui::npm(&["run", "test"])));
+    stages.run("clippy", || {
+        process::run(&mut cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            FEATURES,
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    });
+    stages.run("build", || {
+        cargo::build_programs()?;
+        process::run(&mut cargo(&["nextest", "run", "--workspace", "--features", FEATURES, "--no-run"]))
+    });
+    stages.run("rust", || {
+        let database = MariaDb::start(&kept.join("mariadb.log"))?;
+        let everything_else = format!("not {WINDOW}");
+        let mut tests = cargo(&["nextest", "run", "--workspace", "--features", FEATURES, "-E", &everything_else]);
+        soak(tests.env("PARLEY_TEST_MYSQL_URL", database.url()));
+        process::run(&mut tests)
+    });
+    stages.run("browser", || {
+        let mut tests = ui::npm(&["run", "e2e"]);
+        soak(tests.env("PARLEY_PROGRAMS", cargo::target().join("debug")));
+        process::run(&mut tests)
+    });
+    stages.run("window", || {
+        let desktop = Desktop::start(DISPLAY.0, DISPLAY.1, &kept.join("desktop"))?;
+        let mut tests = cargo(&["nextest", "run", "--workspace", "--features", FEATURES, "-E", WINDOW]);
+        // Cargo keeps its own home: only what the window needs is private.
+        for (name, value) in desktop.environment().iter().filter(|(name, _)| *name != "HOME") {
+            tests.env(name, value);
+        }
+        soak(&mut tests);
+        process::run(&mut tests)
+    });
+    stages.finish(&kept.join("stages.json"))
+}
