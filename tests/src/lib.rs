@@ -1,1 +1,11 @@
-//! Parley.
+//! The whole of Parley as real programs: simulator, server, desk, window. Scenarios, the demo's story and the benchmarks are
+//! built on this.
+
+pub mod browser;
+pub mod meta;
+pub mod stack;
+pub mod story;
+pub mod transcript;
+
+/// What goes wrong in a scenario, as one text for the person who reads it.
+pub type Fallible<T = ()> = xtask::failure::Fallible<T>;

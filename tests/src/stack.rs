@@ -1,0 +1,205 @@
+//! Simulator and server as processes, with one workspace, two members and one connected number: what every scenario over
+//! real programs starts from. The server can be killed and started again on the same port and folder.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use xtask::cargo;
+use xtask::mariadb::MariaDb;
+use xtask::process::{Running, Scratch, free_port, run};
+
+use crate::Fallible;
+use crate::meta::Meta;
+
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+
+/// The simulator's app and number.
+pub const APP_ID: &str = "634974000000001";
+/// The key of webhook signatures.
+pub const APP_SECRET: &str = "sim-app-secret";
+/// The Bearer token that the Graph face takes.
+pub const ACCESS_TOKEN: &str = "sim-access-token";
+const VERIFY_TOKEN: &str = "sim-verify-token";
+const WABA_ID: &str = "102290000000001";
+/// The connected number.
+pub const PHONE_NUMBER_ID: &str = "106540000000001";
+
+/// A member who can sign in.
+#[derive(Clone, Copy, Debug)]
+pub struct Login {
+    pub name: &'static str,
+    pub email: &'static str,
+    pub password: &'static str,
+}
+
+/// An admin of the workspace.
+pub const RHEA: Login = Login { name: "Rhea Kapoor", email: "rhea@casalumen.example", password: "lanterns-at-dusk-41" };
+/// An agent of the workspace.
+pub const DEV: Login = Login { name: "Dev Varma", email: "dev@casalumen.example", password: "walnut-and-brass-73" };
+
+/// Where the server keeps its rows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Database {
+    Sqlite,
+    Mysql,
+}
+
+/// The running programs; all end with this value.
+pub struct Stack {
+    pub meta: Meta,
+    server: Option<Running>,
+    _simulator: Running,
+    port: u16,
+    database_url: Option<String>,
+    _mariadb: Option<MariaDb>,
+    folder: Scratch,
+    logs: PathBuf,
+}
+
+impl Stack {
+    /// Starts simulator and server with an empty workspace “Casa Lumen”. Logs go to `logs`.
+    pub async fn start(database: Database, logs: &Path, simulator_args: &[&str]) -> Fallible<Self> {
+        let folder = Scratch::new()?;
+        let mariadb = match database {
+            Database::Sqlite => None,
+            Database::Mysql => Some(MariaDb::start(&logs.join("mariadb.log"))?),
+        };
+        let database_url = match &mariadb {
+            Some(mariadb) => {
+                mariadb.query("CREATE DATABASE parley CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")?;
+                Some(format!("{}/parley", mariadb.url()))
+            }
+            None => None,
+        };
+        let port = free_port()?;
+        let mut command = cargo::command(&cargo::program("parley-sim").to_string_lossy());
+        command.args(["--ledger", &folder.path().join("ledger.jsonl").to_string_lossy()]);
+        command.args(["--webhook", &format!("http://127.0.0.1:{port}/webhooks/meta/{APP_ID}")]);
+        command.args(simulator_args);
+        let log = logs.join("simulator.log");
+        let _ = std::fs::remove_file(&log);
+        let mut simulator = Running::start("parley-sim", &mut command, &log)?;
+        let line = simulator.wait_for_line("listening ", STARTS_WITHIN)?;
+        let graph = line.trim_start_matches("listening ").trim().to_owned();
+        let mut stack = Self {
+            meta: Meta::at(&graph),
+            server: None,
+            _simulator: simulator,
+            port,
+            database_url,
+            _mariadb: mariadb,
+            folder,
+            logs: logs.to_owned(),
+        };
+        stack.admin(&[
+            "create-workspace",
+            "--name",
+            "Casa Lumen",
+            "--admin-name",
+            RHEA.name,
+            "--admin-email",
+            RHEA.email,
+            "--password",
+            RHEA.password,
+        ])?;
+        stack.admin(&[
+            "add-member",
+            "--workspace",
+            "Casa Lumen",
+            "--role",
+            "agent",
+            "--name",
+            DEV.name,
+            "--email",
+            DEV.email,
+            "--password",
+            DEV.password,
+        ])?;
+        stack.admin(&[
+            "connect-whatsapp",
+            "--workspace",
+            "Casa Lumen",
+            "--name",
+            "Sales",
+            "--app-id",
+            APP_ID,
+            "--app-secret",
+            APP_SECRET,
+            "--verify-token",
+            VERIFY_TOKEN,
+            "--waba-id",
+            WABA_ID,
+            "--phone-number-id",
+            PHONE_NUMBER_ID,
+            "--display-phone",
+            "+1 555-010-0001",
+            "--token",
+            ACCESS_TOKEN,
+            "--graph-url",
+            &graph,
+        ])?;
+        stack.admin(&["grant-inbox", "--workspace", "Casa Lumen", "--member", DEV.email, "--inbox", "Sales"])?;
+        stack.start_server()?;
+        Ok(stack)
+    }
+
+    /// The server's address, as a member types it.
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// A folder that goes with the stack.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the server on its port and folder, and waits until it answers.
+    pub fn start_server(&mut self) -> Fallible {
+        let mut command = self.server_command();
+        command.args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)]);
+        self.place(&mut command);
+        let log = self.logs.join("server.log");
+        let _ = std::fs::remove_file(&log);
+        let mut server = Running::start("parley-server", &mut command, &log)?;
+        server.wait_for_line("listening ", STARTS_WITHIN)?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub fn kill_server(&mut self) -> Fallible {
+        match self.server.take() {
+            Some(mut server) => server.kill(),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks the server to end.
+    pub fn stop_server(&mut self) -> Fallible {
+        match self.server.take() {
+            Some(mut server) => server.stop(),
+            None => Ok(()),
+        }
+    }
+
+    fn admin(&self, words: &[&str]) -> Fallible {
+        let mut command = self.server_command();
+        command.arg("admin");
+        command.args(words);
+        self.place(&mut command);
+        command.stdout(std::process::Stdio::null());
+        run(&mut command)
+    }
+
+    fn server_command(&self) -> Command {
+        cargo::command(&cargo::program("parley-server").to_string_lossy())
+    }
+
+    fn place(&self, command: &mut Command) {
+        command.arg("--data").arg(self.folder.path().join("server"));
+        if let Some(url) = &self.database_url {
+            command.args(["--database-url", url]);
+        }
+    }
+}
