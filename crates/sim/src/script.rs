@@ -44,7 +44,7 @@ pub enum Act {
 pub enum When {
     /// This long after the previous step.
     After(Duration),
-    /// This long after the business answered since the previous step.
+    /// This long after the next answer of the business; each answer serves one such step.
     AfterAnswer(Duration),
 }
 
@@ -190,17 +190,17 @@ pub async fn play(sim: &MetaSim, stories: Vec<Story>, speed: u32) {
     let all = stories.into_iter().map(|story| {
         let customer = story.customer(sim);
         async move {
-            let mut seen = 0;
+            let mut heard = 0;
             for (when, act) in &story.steps {
                 let wait = match when {
                     When::After(wait) => *wait,
                     When::AfterAnswer(wait) => {
-                        customer.received_more_than(seen).await;
+                        customer.received_more_than(heard).await;
+                        heard += 1;
                         *wait
                     }
                 };
                 tokio::time::sleep(wait / speed.max(1)).await;
-                seen = customer.addressed();
                 perform(&customer, act);
             }
         }

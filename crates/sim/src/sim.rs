@@ -111,13 +111,11 @@ impl MetaSim {
     }
 
     /// Finds or makes a customer. Same name, phone and username: same person.
-    #[must_use]
     pub fn customer(&self, name: &str, phone: Option<&str>, username: Option<&str>) -> Customer {
         Customer::known_or_new(&self.platform, None, name, phone, username)
     }
 
     /// The same for a customer whose country no phone tells; `country` is two capital letters.
-    #[must_use]
     pub fn customer_in(&self, country: &str, name: &str, phone: Option<&str>, username: Option<&str>) -> Customer {
         Customer::known_or_new(&self.platform, Some(country), name, phone, username)
     }
