@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fantoccini::elements::Element;
+use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use xtask::failure::Failure;
 use xtask::process::{Running, free_port};
 
 use crate::Fallible;
+use crate::stack::Login;
 
 const APPEARS_WITHIN: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -61,6 +63,29 @@ impl Window {
     /// Ends driver and desk at once, as a power cut would.
     pub fn kill(mut self) -> Fallible {
         self.driver.kill()
+    }
+
+    /// Fills in the sign-in screen, presses Enter, waits until the desk is online; returns how long that last part took.
+    pub async fn sign_in(&self, server: &str, login: Login) -> Fallible<Duration> {
+        let field = |name: &str| format!("[data-testid=\"sign-in-{name}\"]");
+        self.find(&field("server")).await?.clear().await?;
+        self.type_into(&field("server"), server).await?;
+        self.type_into(&field("email"), login.email).await?;
+        self.type_into(&field("password"), login.password).await?;
+        let pressed = Instant::now();
+        self.type_into(&field("password"), &String::from(char::from(Key::Enter))).await?;
+        self.find("[data-testid=\"status-connection\"][data-state=\"online\"]").await?;
+        Ok(pressed.elapsed())
+    }
+
+    /// When an element that matches `css` first showed `text`, in milliseconds since 1970, as the page saw it after the frame
+    /// in which it appeared.
+    pub async fn painted_at(&self, css: &str, text: &str) -> Fallible<f64> {
+        let script = "const [css, text, done] = arguments; const look = () => { \
+            if ([...document.querySelectorAll(css)].some((e) => e.textContent.includes(text))) done(performance.timeOrigin + performance.now()); \
+            else requestAnimationFrame(look); }; look();";
+        let at = self.client.execute_async(script, vec![json!(css), json!(text)]).await?;
+        at.as_f64().ok_or_else(|| Failure::new("the page told no time"))
     }
 
     /// The element that matches, once it is there.

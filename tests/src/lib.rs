@@ -1,8 +1,11 @@
 //! The whole of Parley as real programs: simulator, server, desk, window. Scenarios, the demo's story and the benchmarks are
 //! built on this.
 
+pub mod bench;
 pub mod browser;
+pub mod desk;
 pub mod meta;
+pub mod scan;
 pub mod stack;
 pub mod story;
 pub mod transcript;

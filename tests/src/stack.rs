@@ -52,7 +52,7 @@ pub struct Stack {
     _simulator: Running,
     port: u16,
     database_url: Option<String>,
-    _mariadb: Option<MariaDb>,
+    mariadb: Option<MariaDb>,
     folder: Scratch,
     logs: PathBuf,
 }
@@ -88,7 +88,7 @@ impl Stack {
             _simulator: simulator,
             port,
             database_url,
-            _mariadb: mariadb,
+            mariadb,
             folder,
             logs: logs.to_owned(),
         };
@@ -154,10 +154,17 @@ impl Stack {
         self.folder.path()
     }
 
+    /// The database, when it is MariaDB.
+    pub fn mariadb(&self) -> Option<&MariaDb> {
+        self.mariadb.as_ref()
+    }
+
     /// Starts the server on its port and folder, and waits until it answers.
     pub fn start_server(&mut self) -> Fallible {
         let mut command = self.server_command();
         command.args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)]);
+        // Everything it would ever log, so that a scan of the log means something.
+        command.env("PARLEY_LOG", "trace");
         self.place(&mut command);
         let log = self.logs.join("server.log");
         let _ = std::fs::remove_file(&log);

@@ -130,15 +130,9 @@ impl<'a> Story<'a> {
         let started = Instant::now();
         self.open_window().await?;
         let window = self.window()?;
-        window.find(&test_id("sign-in-server")).await?.clear().await?;
+        window.find(&test_id("sign-in-server")).await?;
         let opened = started.elapsed();
-        window.type_into(&test_id("sign-in-server"), &self.stack.address()).await?;
-        window.type_into(&test_id("sign-in-email"), RHEA.email).await?;
-        window.type_into(&test_id("sign-in-password"), RHEA.password).await?;
-        let pressed = Instant::now();
-        window.type_into(&test_id("sign-in-password"), &keys(Key::Enter)).await?;
-        window.find(&format!("{}[data-state=\"online\"]", test_id("status-connection"))).await?;
-        let signed_in = pressed.elapsed();
+        let signed_in = window.sign_in(&self.stack.address(), RHEA).await?;
         self.transcript.measured("window to first field", opened)?;
         self.transcript.measured("Enter to signed in, synced and online", signed_in)
     }

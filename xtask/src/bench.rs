@@ -1,14 +1,24 @@
-//! `cargo xtask bench`: figures as JSON and as a table.
+//! `cargo xtask bench`: figures of the release build as JSON (`target/bench/*.json`) and as a table. Never a timed test.
 
-use crate::failure::{Failure, Fallible};
+use crate::cargo;
+use crate::failure::Fallible;
+use crate::{process, setup, ui};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to measure; everything when left out
-    what: Option<String>,
+    /// What to measure: ingest, store, window, package; everything when left out
+    what: Vec<String>,
+    /// Installs what is missing without asking
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Measures.
-pub fn run(_args: &Args) -> Fallible {
-    Err(Failure::new("no measurement is written yet"))
+pub fn run(args: &Args) -> Fallible {
+    setup::ensure(args.yes)?;
+    ui::build()?;
+    let programs = cargo::build_release()?;
+    let mut bench = cargo::command(&programs.join("bench").to_string_lossy());
+    bench.env("PARLEY_PROGRAMS", &programs).arg(cargo::target().join("bench")).args(&args.what);
+    process::run(&mut bench)
 }

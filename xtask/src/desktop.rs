@@ -62,6 +62,14 @@ impl Desktop {
         Ok(desktop)
     }
 
+    /// Bus and keyring alone, for desks that show no window.
+    pub fn without_display(logs: &Path) -> Fallible<Self> {
+        let mut desktop = Self::with_folders(logs)?;
+        desktop.start_bus()?;
+        desktop.start_keyring()?;
+        Ok(desktop)
+    }
+
     /// The display that this person looks at, with a private bus, keyring and home folders: the window appears here, the
     /// person's own keyring stays as it is. Notifications go through the private bus, so they need a program of their own.
     pub fn on_existing_display(logs: &Path) -> Fallible<Self> {

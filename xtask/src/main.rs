@@ -12,7 +12,7 @@ mod ui;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{cargo, desktop, failure, mariadb, process};
+use xtask::{cargo, failure, mariadb, process};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Builds, tests, shows and packs Parley")]

@@ -5,7 +5,6 @@
 use std::process::Command;
 
 use crate::cargo::{self, FEATURES, cargo};
-use crate::desktop::Desktop;
 use crate::failure::Fallible;
 use crate::mariadb::MariaDb;
 use crate::stages::Stages;
@@ -13,8 +12,6 @@ use crate::{process, setup, ui};
 
 /// The tests that need a display: everything in the test binary `window`.
 const WINDOW: &str = "binary(window)";
-/// The size of the virtual display, in pixels.
-const DISPLAY: (u32, u32) = (1440, 900);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -75,12 +72,8 @@ pub fn run(args: &Args) -> Fallible {
         process::run(&mut tests)
     });
     stages.run("window", || {
-        let desktop = Desktop::start(DISPLAY.0, DISPLAY.1, &kept.join("desktop"))?;
+        // Each of these tests starts a desktop of its own.
         let mut tests = cargo(&["nextest", "run", "--workspace", "--features", FEATURES, "-E", WINDOW]);
-        // Cargo keeps its own home: only what the window needs is private.
-        for (name, value) in desktop.environment().iter().filter(|(name, _)| *name != "HOME") {
-            tests.env(name, value);
-        }
         soak(&mut tests);
         process::run(&mut tests)
     });
