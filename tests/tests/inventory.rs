@@ -117,7 +117,10 @@ async fn every_column_of_the_server_is_classified_on_mysql() {
     };
     let name = format!("inventory_{}", std::process::id());
     let server = Database::connect(&url).await.unwrap();
-    server.execute_unprepared(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")).await.unwrap();
+    server
+        .execute_unprepared(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"))
+        .await
+        .unwrap();
     let db = Db::open_mysql(&format!("{url}/{name}")).await.unwrap();
     db.migrate().await.unwrap();
     db.close().await;
@@ -164,9 +167,13 @@ fn nothing_stands_on_a_desk_that_must_not() {
                 }
                 if let Some((source_table, source)) = source(table, column_name, &column) {
                     match inventory.server.get(&source_table).and_then(|table| table.column(&source)) {
-                        None => wrong.push(format!("{place} says it is from {source_table}.{source}, which is not there")),
+                        None => {
+                            wrong.push(format!("{place} says it is from {source_table}.{source}, which is not there"))
+                        }
                         Some(origin) if origin.device != Some(Allowed::Yes) => {
-                            wrong.push(format!("{place} is a copy of {source_table}.{source}, which may not leave the server"));
+                            wrong.push(format!(
+                                "{place} is a copy of {source_table}.{source}, which may not leave the server"
+                            ));
                         }
                         Some(origin) if origin.class != column.class => {
                             wrong.push(format!("{place} has another class than {source_table}.{source}"));
@@ -191,13 +198,11 @@ fn entries_are_complete_and_name_known_classes() {
     let retention = retention();
     let classes = retention["class"].as_table().unwrap();
     let mut wrong = Vec::new();
-    let tables = inventory
-        .server
-        .iter()
-        .map(|(name, table)| (format!("server.{name}"), table, true))
-        .chain(inventory.desk.iter().flat_map(|(file, tables)| {
+    let tables = inventory.server.iter().map(|(name, table)| (format!("server.{name}"), table, true)).chain(
+        inventory.desk.iter().flat_map(|(file, tables)| {
             tables.iter().map(move |(name, table)| (format!("desk.{file}.{name}"), table, false))
-        }));
+        }),
+    );
     for (name, table, server) in tables {
         for column_name in table.columns.keys() {
             let column = table.column(column_name).unwrap();
