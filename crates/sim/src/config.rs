@@ -126,6 +126,20 @@ impl FaultPlan {
             ..Self::default()
         }
     }
+
+    /// The same plan with each kind of send fault at this share.
+    #[must_use]
+    pub fn with_send_faults(self, permille: u32) -> Self {
+        Self {
+            send_rate_limited_permille: permille,
+            send_500_permille: permille,
+            send_503_permille: permille,
+            send_timeout_permille: permille,
+            send_reset_permille: permille,
+            send_slow_permille: permille,
+            ..self
+        }
+    }
 }
 
 /// Everything a platform needs to start.

@@ -14,7 +14,7 @@
 //! | `POST /_sim/hold` | `{on}` | `{}` |
 //! | `POST /_sim/raise` | `{field, value}`: any webhook field | `{}` |
 //! | `POST /_sim/token` | `{access_token}` | `{}` |
-//! | `POST /_sim/drain` | `{timeout_ms?}` (30 000) | `{drained, pending}` |
+//! | `POST /_sim/drain` | `{timeout_ms?}` (30 000) | `{drained, pending}`; 504 if not drained |
 //! | `POST /_sim/load` | `{events_per_second, seconds, customers?, concurrency?}` | [`crate::load::Report`] |
 //! | `GET /_sim/ledger` | | `[LedgerEntry]` |
 //! | `GET /_sim/state` | | customers, counts, pending, violations, refusals, faults |
@@ -264,10 +264,12 @@ struct Drain {
     timeout_ms: Option<u64>,
 }
 
-async fn drain(State(platform): State<Sim>, Json(drain): Json<Drain>) -> Answer {
+async fn drain(State(platform): State<Sim>, Json(drain): Json<Drain>) -> (StatusCode, Json<Value>) {
     let limit = Duration::from_millis(drain.timeout_ms.unwrap_or(30_000));
     let drained = tokio::time::timeout(limit, platform.queue.drained()).await.is_ok();
-    Ok(Json(json!({"drained": drained, "pending": platform.queue.pending()})))
+    // A caller who looks at the status only must not take a full queue for an empty one.
+    let status = if drained { StatusCode::OK } else { StatusCode::GATEWAY_TIMEOUT };
+    (status, Json(json!({"drained": drained, "pending": platform.queue.pending()})))
 }
 
 async fn generate_load(State(platform): State<Sim>, Json(plan): Json<load::Plan>) -> Answer {

@@ -65,6 +65,9 @@ struct Args {
     speed: u32,
     #[arg(long, value_enum, default_value = "calm")]
     webhooks: Webhooks,
+    /// Share of each kind of send fault (429, 500, 503, timeout, reset, slow), in thousandths.
+    #[arg(long, default_value_t = 0)]
+    send_faults: u32,
     /// Milliseconds from accepted to sent, to delivered, to read.
     #[arg(long, value_delimiter = ',', num_args = 3, default_values_t = [120, 350, 900])]
     pace: Vec<u64>,
@@ -95,7 +98,8 @@ async fn main() -> Result<(), SimError> {
         faults: match args.webhooks {
             Webhooks::Calm => FaultPlan::default(),
             Webhooks::Rough => FaultPlan::rough_webhooks(),
-        },
+        }
+        .with_send_faults(args.send_faults),
         pace,
         ledger_path: args.ledger,
         ..SimConfig::new(args.seed)

@@ -30,10 +30,10 @@ async fn a_conversation_can_be_driven_over_http() {
     call(&sim, "react", json!({"customer": user_id, "wamid": said["wamid"], "emoji": "❤️"})).await;
     call(&sim, "message", json!({"customer": user_id, "type": "request_welcome"})).await;
     call(&sim, "raise", json!({"field": "account_alerts", "value": {"entity_type": "BUSINESS"}})).await;
-    let (_, held) = call(&sim, "drain", json!({"timeout_ms": 1})).await;
-    assert_eq!(held, json!({"drained": false, "pending": 6}));
+    let held = call(&sim, "drain", json!({"timeout_ms": 1})).await;
+    assert_eq!(held, (504, json!({"drained": false, "pending": 6})));
     call(&sim, "hold", json!({"on": false})).await;
-    assert_eq!(call(&sim, "drain", json!({})).await.1, json!({"drained": true, "pending": 0}));
+    assert_eq!(call(&sim, "drain", json!({})).await, (200, json!({"drained": true, "pending": 0})));
     let kinds: Vec<Value> = receiver.items("messages").iter().map(|message| message["type"].clone()).collect();
     assert_eq!(kinds, ["text", "order", "image", "reaction", "request_welcome"]);
     assert_eq!(receiver.items("messages")[1]["order"]["product_items"], items);
