@@ -198,3 +198,105 @@ pub fn to_code(class: ErrorClass, meta_code: Option<i64>) -> Code {
 pub fn failure_code(meta_code: i64) -> Code {
     to_code(ErrorClass::Rejected, Some(meta_code))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    fn body(code: i64) -> Vec<u8> {
+        serde_json::json!({ "error": { "message": "(#1) words", "code": code, "fbtrace_id": "Trace9" } })
+            .to_string()
+            .into_bytes()
+    }
+
+    #[test]
+    fn each_code_has_the_class_that_the_table_of_the_reference_gives_it() {
+        use ErrorClass::{Auth, Rejected, Unknown, WindowClosed};
+        for (codes, class, shown) in [
+            (&[0, 190, 3, 10, 200, 299, 131_005][..], Auth, Code::MetaAuth),
+            (&[1, 2, 131_000, 131_016, 133_004], Unknown, Code::Unconfirmed),
+            (&[131_047], WindowClosed, Code::WindowClosed),
+            (&[368, 131_031, 131_037, 131_042, 131_045, 131_064, 133_010], Rejected, Code::InboxUnavailable),
+            (&[131_026, 131_030, 131_049, 131_050, 130_472, 551], Rejected, Code::Undeliverable),
+            (&[33, 100, 131_008, 131_009, 132_000, 132_012, 132_015, 135_000, 2_388_024], Rejected, Code::MetaRejected),
+            (&[131_048], Rejected, Code::MetaRateLimited),
+            (&[131_062], Rejected, Code::NoAddress),
+        ] {
+            for code in codes {
+                let error = classify(400, &body(*code));
+                assert_eq!((error.class, error.code()), (class, shown), "{code}");
+                assert_eq!(
+                    error.class,
+                    classify(500, &body(*code)).class,
+                    "a listed code decides, not the status: {code}"
+                );
+            }
+        }
+        for code in [4, 613, 80_007, 130_429, 131_056, 131_057, 132_069, 134_101] {
+            let error = classify(400, &body(code));
+            assert!(matches!(error.class, ErrorClass::RateLimited { after_ms: 1_000.. }), "{code}");
+            assert_eq!(error.code(), Code::MetaRateLimited, "{code}");
+        }
+    }
+
+    #[test]
+    fn without_a_known_code_only_a_refusal_is_sure() {
+        let html = b"<html><title>503 Service Temporarily Unavailable</title></html>".as_slice();
+        for (status, class) in [
+            (400, ErrorClass::Rejected),
+            (404, ErrorClass::Rejected),
+            (401, ErrorClass::Auth),
+            (429, ErrorClass::RateLimited { after_ms: 60_000 }),
+            (408, ErrorClass::Unknown),
+            (200, ErrorClass::Unknown),
+            (302, ErrorClass::Unknown),
+            (500, ErrorClass::Unknown),
+            (503, ErrorClass::Unknown),
+        ] {
+            for unreadable in [html, b"", b"{\"error\":", b"[]", b"{\"error\":\"no\"}"] {
+                assert_eq!(classify(status, unreadable).class, class, "{status}");
+            }
+        }
+        assert_eq!(classify(400, &body(999_999)).class, ErrorClass::Rejected);
+        assert_eq!(classify(500, &body(999_999)).class, ErrorClass::Unknown);
+        let transient = br#"{"error":{"code":999999,"is_transient":true,"message":"later"}}"#;
+        assert_eq!(classify(400, transient).class, ErrorClass::Transient);
+        assert_eq!(classify(503, transient).class, ErrorClass::Unknown);
+    }
+
+    #[test]
+    fn one_code_of_messenger_means_several_things() {
+        let with = |subcode: i64| {
+            classify(400, format!("{{\"error\":{{\"code\":10,\"error_subcode\":{subcode}}}}}").as_bytes()).class
+        };
+        assert_eq!(with(2_018_278), ErrorClass::WindowClosed);
+        assert_eq!(with(2_534_022), ErrorClass::WindowClosed);
+        assert_eq!(with(1_893_063), ErrorClass::Rejected);
+        assert_eq!(with(1), ErrorClass::Auth);
+    }
+
+    #[test]
+    fn a_failure_reported_later_is_a_failure_whatever_its_code() {
+        assert_eq!(failure_code(131_000), Code::MetaRejected);
+        assert_eq!(failure_code(131_047), Code::WindowClosed);
+        assert_eq!(failure_code(131_026), Code::Undeliverable);
+        assert_eq!(failure_code(424_242), Code::MetaRejected);
+    }
+
+    #[test]
+    fn words_of_meta_lose_what_names_a_person_and_keep_the_rest() {
+        let message =
+            "(#100) Recipient +49 151 555-00137 (DE.7Kq2m, wamid.HBgLMTY1MDM4) of @ilse.b: field 12 is bad in v26.0";
+        let body = serde_json::json!({ "error": { "message": message, "code": 100, "error_subcode": 33 } }).to_string();
+        let error = classify(400, body.as_bytes());
+        assert_eq!(
+            error.message,
+            "(#100) Recipient [removed] [removed] [removed] of [removed] field 12 is bad in v26.0"
+        );
+        assert_eq!(error.subcode, Some(33));
+        let long = serde_json::json!({ "error": { "message": "word ".repeat(1_000), "code": 100 } }).to_string();
+        assert!(classify(400, long.as_bytes()).message.len() <= 300);
+    }
+}

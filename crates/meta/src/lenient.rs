@@ -1,6 +1,6 @@
 //! Reading JSON that may be anything: a value of another type is read if its meaning is plain, else it is absent.
 
-use parley_domain::Timestamp;
+use parley_domain::{Bsuid, Timestamp};
 use serde_json::Value;
 
 /// The text under `key`; numbers and booleans count as text, an empty text as absent.
@@ -113,32 +113,37 @@ const SCRUBBED_MAX: usize = 300;
 /// A run of this many digits may be a phone number; Meta's codes have at most seven, of which phones have more.
 const LONG_NUMBER: usize = 8;
 
-/// A text of Meta's without what could name a person: long numbers (also with spaces and dashes inside) and user ids are
-/// replaced, and it is cut.
+/// A text of Meta's without what could name a person: long numbers (also with spaces between), user ids, message ids (they
+/// hold the phone) and usernames are replaced word by word, and it is cut.
 pub(crate) fn scrub(text: &str) -> String {
-    let mut clean = String::new();
-    let mut run = String::new();
-    for c in text.chars().chain(std::iter::once('\0')) {
-        let inside = c.is_alphanumeric() || matches!(c, '+' | '.' | '-' | '(' | ')' | '@' | '=' | '_');
-        let spaced = c == ' ' && run.chars().any(|c| c.is_ascii_digit()) && !run.chars().any(char::is_alphabetic);
-        if inside || spaced {
-            run.push(c);
-            continue;
-        }
-        flush(&mut clean, &run);
-        run.clear();
-        if c != '\0' {
-            clean.push(c);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut clean: Vec<&str> = Vec::new();
+    let mut rest = words.as_slice();
+    while let Some((first, after)) = rest.split_first() {
+        let numbers = rest.iter().take_while(|word| is_numeric(word)).count();
+        let (spoken, more) = rest.split_at(numbers.max(1));
+        if numbers > 0 && spoken.iter().map(|word| digits(word)).sum::<usize>() >= LONG_NUMBER {
+            clean.push(REMOVED);
+            rest = more;
+        } else {
+            clean.push(if names_somebody(first) { REMOVED } else { first });
+            rest = after;
         }
     }
-    clean.chars().take(SCRUBBED_MAX).collect()
+    clean.join(" ").chars().take(SCRUBBED_MAX).collect()
 }
 
-fn flush(clean: &mut String, run: &str) {
-    let digits = run.chars().filter(char::is_ascii_digit).count();
-    if digits >= LONG_NUMBER || run.starts_with("wamid.") || run.contains('@') {
-        clean.push_str("[removed]");
-    } else {
-        clean.push_str(run);
-    }
+const REMOVED: &str = "[removed]";
+
+fn digits(word: &str) -> usize {
+    word.bytes().filter(u8::is_ascii_digit).count()
+}
+
+fn is_numeric(word: &str) -> bool {
+    digits(word) > 0 && !word.chars().any(|c| c.is_alphabetic() || c == '#')
+}
+
+fn names_somebody(word: &str) -> bool {
+    let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+    digits(word) >= LONG_NUMBER || word.contains("wamid.") || word.contains('@') || Bsuid::new(bare).is_well_formed()
 }

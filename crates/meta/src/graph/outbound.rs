@@ -230,3 +230,104 @@ impl TemplateParameter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to_ilse(content: OutboundContent) -> Value {
+        let to = Recipient::Phone(Phone::new("49 151-5550 0137"));
+        OutboundMessage { to, content, context: Some(Wamid::from("wamid.Q")), opaque: "0199a7f0".to_owned() }.to_json()
+    }
+
+    fn media(kind: MediaKind, source: MediaSource) -> OutboundContent {
+        let (caption, filename) = (Some(MessageText::new("Two mugs")), Some(MessageText::new("offer.pdf")));
+        OutboundContent::Media { kind, source, caption, filename, voice: true }
+    }
+
+    #[test]
+    fn text_to_a_phone_and_to_a_user_id() {
+        let content = OutboundContent::Text { body: MessageText::new("Hallo 🏺"), preview_url: false };
+        assert_eq!(
+            to_ilse(content.clone()),
+            json!({
+                "messaging_product": "whatsapp", "recipient_type": "individual", "to": "+4915155500137", "type": "text",
+                "text": { "body": "Hallo 🏺" }, "context": { "message_id": "wamid.Q" }, "biz_opaque_callback_data": "0199a7f0",
+            })
+        );
+        let to = Recipient::Bsuid(Bsuid::new("MY.1777000111222"));
+        let bare = OutboundMessage { to, content, context: None, opaque: String::new() };
+        assert_eq!(
+            bare.to_json(),
+            json!({
+                "messaging_product": "whatsapp", "recipient_type": "individual", "recipient": "MY.1777000111222",
+                "type": "text", "text": { "body": "Hallo 🏺" },
+            })
+        );
+        let preview = OutboundContent::Text { body: MessageText::new("https://kiln.example"), preview_url: true };
+        assert_eq!(to_ilse(preview)["text"], json!({ "body": "https://kiln.example", "preview_url": true }));
+    }
+
+    #[test]
+    fn media_carries_only_the_keys_that_its_kind_allows() {
+        let link = || MediaSource::Link("https://kiln.example/a".to_owned());
+        for (kind, name, object) in [
+            (MediaKind::Image, "image", json!({ "id": "77", "caption": "Two mugs" })),
+            (MediaKind::Video, "video", json!({ "id": "77", "caption": "Two mugs" })),
+            (MediaKind::Document, "document", json!({ "id": "77", "caption": "Two mugs", "filename": "offer.pdf" })),
+            (MediaKind::Audio, "audio", json!({ "id": "77", "voice": true })),
+            (MediaKind::Sticker, "sticker", json!({ "id": "77" })),
+        ] {
+            let body = to_ilse(media(kind, MediaSource::Id("77".to_owned())));
+            assert_eq!((&body["type"], &body[name]), (&json!(name), &object));
+            assert_eq!(to_ilse(media(kind, link()))[name]["link"], "https://kiln.example/a");
+        }
+    }
+
+    #[test]
+    fn a_template_with_every_kind_of_parameter() {
+        let text = |text: &str| TemplateParameter::Text { name: None, text: MessageText::new(text) };
+        let named = TemplateParameter::Text { name: Some("guest".to_owned()), text: MessageText::new("Ilse") };
+        let components = vec![
+            TemplateComponent::Header(vec![TemplateParameter::Image(MediaSource::Id("5".to_owned()))]),
+            TemplateComponent::Body(vec![text("17"), named]),
+            TemplateComponent::Button {
+                kind: TemplateButton::QuickReply,
+                index: 0,
+                parameters: vec![TemplateParameter::Payload("yes".to_owned())],
+            },
+            TemplateComponent::Button {
+                kind: TemplateButton::CopyCode,
+                index: 1,
+                parameters: vec![TemplateParameter::CouponCode("KILN5".to_owned())],
+            },
+        ];
+        let template = OutboundContent::Template { name: "ready".to_owned(), language: "de".to_owned(), components };
+        let body = to_ilse(template);
+        assert_eq!(body["type"], "template");
+        assert_eq!(
+            body["template"],
+            json!({ "name": "ready", "language": { "code": "de" }, "components": [
+                { "type": "header", "parameters": [{ "type": "image", "image": { "id": "5" } }] },
+                { "type": "body", "parameters": [
+                    { "type": "text", "text": "17" }, { "type": "text", "parameter_name": "guest", "text": "Ilse" },
+                ] },
+                { "type": "button", "sub_type": "quick_reply", "index": "0", "parameters": [{ "type": "payload", "payload": "yes" }] },
+                { "type": "button", "sub_type": "copy_code", "index": "1", "parameters": [{ "type": "coupon_code", "coupon_code": "KILN5" }] },
+            ] })
+        );
+        let bare =
+            OutboundContent::Template { name: "hi".to_owned(), language: "en_US".to_owned(), components: vec![] };
+        assert_eq!(to_ilse(bare)["template"], json!({ "name": "hi", "language": { "code": "en_US" } }));
+    }
+
+    #[test]
+    fn a_reaction_names_its_message_itself_and_an_empty_emoji_takes_it_back() {
+        let reaction = |emoji: Option<&str>| {
+            to_ilse(OutboundContent::Reaction { wamid: Wamid::from("wamid.R"), emoji: emoji.map(str::to_owned) })
+        };
+        assert_eq!(reaction(Some("🏺"))["reaction"], json!({ "message_id": "wamid.R", "emoji": "🏺" }));
+        assert_eq!(reaction(None)["reaction"], json!({ "message_id": "wamid.R", "emoji": "" }));
+        assert_eq!(reaction(None).get("context"), None);
+    }
+}

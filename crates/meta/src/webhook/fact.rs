@@ -36,12 +36,10 @@ impl Item {
         let number = self.phone_number_id.as_ref().map_or("", PhoneNumberId::as_str);
         match &self.fact {
             Fact::Message(message) => Some(format!("message|{number}|{}|{}", message.wamid.0, message.reported_type)),
-            Fact::Status(status) => Some(format!(
-                "status|{number}|{}|{}|{}",
-                status.wamid.0,
-                status.state.as_str(),
-                status.participant.as_deref().unwrap_or("")
-            )),
+            Fact::Status(status) => {
+                let state = status.state.as_str();
+                Some(format!("status|{number}|{}|{state}|{}", status.wamid.0, status.group_member().unwrap_or("")))
+            }
             Fact::Management { .. } => self.management_key.clone(),
             Fact::Error(_) | Fact::Unreadable { .. } => None,
         }
@@ -61,6 +59,10 @@ impl fmt::Debug for Item {
 
 /// What one element says.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every item is a message; a box would cost each one an allocation"
+)]
 pub enum Fact {
     /// A customer wrote.
     Message(InboundMessage),
@@ -181,16 +183,23 @@ pub struct StatusUpdate {
     pub at: Timestamp,
     pub recipient_user_id: Option<Bsuid>,
     pub recipient_phone: Option<Phone>,
-    /// The recipient with everything `contacts[]` adds; empty for groups without a participant.
+    /// The recipient with everything `contacts[]` adds. For a group: the member that this status is about, or nobody.
     pub recipient: Sender,
     /// The group's id, when it was sent to a group.
     pub group: Option<String>,
-    /// The group member that this status is about.
-    pub participant: Option<String>,
     /// Our `biz_opaque_callback_data`, as sent.
     pub opaque: Option<String>,
     pub errors: Vec<MetaError>,
     pub pricing: Option<Pricing>,
+}
+
+impl StatusUpdate {
+    /// The id of the group member that it is about; `None` for a message to one person.
+    fn group_member(&self) -> Option<&str> {
+        self.group.as_ref()?;
+        let bsuid = self.recipient.bsuid.as_ref().map(Bsuid::expose);
+        bsuid.or_else(|| self.recipient.phone.as_ref().map(Phone::expose))
+    }
 }
 
 /// How far Meta says one of our messages is.

@@ -21,3 +21,6 @@ pub use fact::{
     Fact, IdentityChange, InboundContent, InboundMessage, Item, MetaError, Pricing, Referral, ReferredProduct,
     ReplyContext, ReportedState, StatusUpdate,
 };
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,8 @@ impl Ids {
         ids
     }
 
-    fn none(&self) -> bool {
+    /// Whether there is no id at all.
+    pub fn none(&self) -> bool {
         self.phone.is_none() && self.bsuid.is_none() && self.parent.is_none()
     }
 

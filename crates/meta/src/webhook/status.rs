@@ -1,6 +1,7 @@
 //! One element of `statuses[]`, and errors as Meta writes them (meta-platform.md §4).
 
 use parley_domain::Wamid;
+use parley_domain::contact::Sender;
 use serde_json::Value;
 
 use super::envelope::unreadable;
@@ -16,25 +17,18 @@ pub(super) fn read(status: &Value, contacts: &[Value]) -> Fact {
     let Some(at) = lenient::moment(status, "timestamp") else {
         return unreadable("a status has no readable timestamp");
     };
-    let group = (lenient::text(status, "recipient_type").as_deref() == Some("group"))
-        .then(|| lenient::text(status, "recipient_id"))
-        .flatten();
     // For a group, `recipient_id` names the group and the person stands under `recipient_participant_…`.
-    let participant_ids = Ids::read(
+    let member = Ids::read(
         status,
         "recipient_participant_id",
         "recipient_participant_user_id",
         "recipient_participant_parent_user_id",
     );
-    let participant = participant_ids
-        .bsuid
-        .as_ref()
-        .map(|id| id.expose().to_owned())
-        .or_else(|| participant_ids.phone.as_ref().map(|phone| phone.expose().to_owned()));
-    let recipient = if group.is_some() || participant.is_some() {
-        if participant.is_some() { participant_ids.join(contacts) } else { Default::default() }
-    } else {
-        Ids::read(status, "recipient_id", "recipient_user_id", "recipient_parent_user_id").join(contacts)
+    let to_group = lenient::text(status, "recipient_type").as_deref() == Some("group") || !member.none();
+    let recipient = match (to_group, member.none()) {
+        (true, true) => Sender::default(),
+        (true, false) => member.join(contacts),
+        (false, _) => Ids::read(status, "recipient_id", "recipient_user_id", "recipient_parent_user_id").join(contacts),
     };
     Fact::Status(StatusUpdate {
         wamid: Wamid(wamid),
@@ -43,8 +37,7 @@ pub(super) fn read(status: &Value, contacts: &[Value]) -> Fact {
         recipient_user_id: recipient.bsuid.clone(),
         recipient_phone: recipient.phone.clone(),
         recipient,
-        group,
-        participant,
+        group: to_group.then(|| lenient::text(status, "recipient_id")).flatten(),
         opaque: opaque(status),
         errors: meta_errors(status),
         pricing: status.get("pricing").filter(|pricing| pricing.is_object()).map(pricing),
