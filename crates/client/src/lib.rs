@@ -1,3 +1,26 @@
-//! The desk's engine.
+//! The desk's engine: encrypted files, sync, outbox, search.
+//!
+//! Promise: the inbox lives here. Reading, searching and answering work with the server gone; an edit is durable before it is
+//! shown; no byte of a customer's message is at rest outside the encrypted files; secrets stand in the operating system's
+//! keyring. [`Engine`] is the whole API; [`views`] are what it gives to the window.
+//!
+//! Absent on purpose: the window, Tauri, and any rule that the server must agree on (those are in `parley-domain`).
 
+mod auth;
+mod desk;
+mod egress;
+mod engine;
+mod error;
+mod events;
+mod keyfile;
+pub mod keys;
+mod live;
+mod notify;
+pub mod os;
+mod store;
+mod sync;
 pub mod views;
+
+pub use engine::{Engine, EngineConfig};
+pub use error::{Error, Result};
+pub use store::outbox::DraftMode;

@@ -1,0 +1,170 @@
+//! The engine: the whole public API. One method per command of the window, with the same names, arguments and results.
+//!
+//! Promise: every query is answered from local files, with the network gone or not; every edit is durable before its method
+//! returns. Opening touches no network. Handles are cheap clones of one engine; when the last one is dropped, it ends.
+
+mod edits;
+mod queries;
+mod session;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use parley_domain::{Clock, Code, Randomness};
+use tokio::sync::broadcast;
+
+use crate::events::Emitter;
+use crate::keys::{KeyVault, OsKeyring};
+use crate::live::{Live, lock};
+use crate::notify::Front;
+use crate::os::{OsRandomness, SystemClock};
+use crate::views::{Event, Me, Phase};
+use crate::{Error, Result};
+
+/// What an engine needs from outside.
+#[derive(Clone)]
+pub struct EngineConfig {
+    /// Directory of all desks; made when the first member signs in.
+    pub base_dir: PathBuf,
+    pub vault: Arc<dyn KeyVault>,
+    pub clock: Arc<dyn Clock>,
+    pub randomness: Arc<dyn Randomness>,
+}
+
+impl EngineConfig {
+    /// The operating system's keyring, clock and randomness.
+    pub fn new(base_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            base_dir: base_dir.into(),
+            vault: Arc::new(OsKeyring::new()),
+            clock: Arc::new(SystemClock),
+            randomness: Arc::new(OsRandomness),
+        }
+    }
+}
+
+/// A handle to the engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub config: EngineConfig,
+    pub state: RwLock<State>,
+    pub events: Emitter,
+    pub front: Arc<Mutex<Front>>,
+    /// Held while a desk is opened, signed in or out.
+    pub change: tokio::sync::Mutex<()>,
+    pub driver: Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+/// Where the engine stands.
+#[derive(Clone)]
+pub(crate) enum State {
+    Opening,
+    SignedOut { server: Option<String> },
+    Blocked { code: Code },
+    Ready(Arc<Live>),
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(driver) = lock(&self.driver).take() {
+            driver.abort();
+        }
+    }
+}
+
+impl Engine {
+    /// Starts an engine. It returns at once; the present desk is opened beside, and [`Event::Phase`] tells when it is.
+    pub async fn start(config: EngineConfig) -> Self {
+        let engine = Self {
+            inner: Arc::new(Inner {
+                config,
+                state: RwLock::new(State::Opening),
+                events: Emitter::start(),
+                front: Arc::default(),
+                change: tokio::sync::Mutex::new(()),
+                driver: Mutex::new(None),
+            }),
+        };
+        let opening = engine.clone();
+        tokio::spawn(async move {
+            let _change = opening.inner.change.lock().await;
+            opening.open_present().await;
+        });
+        engine
+    }
+
+    /// Listens to what becomes stale. A listener that was too slow gets `Lagged` and asks for everything again.
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.inner.events.subscribe()
+    }
+
+    /// Stops sync and closes the files. Queries are refused afterwards with `signed_out`.
+    pub async fn close(&self) {
+        let _change = self.inner.change.lock().await;
+        self.stop().await;
+        self.set_state(State::SignedOut { server: None });
+    }
+
+    /// Where the desk stands.
+    pub fn phase(&self) -> Phase {
+        match self.state() {
+            State::Opening => Phase::Opening,
+            State::SignedOut { server } => Phase::SignedOut { server },
+            State::Blocked { code } => Phase::Blocked { code },
+            State::Ready(live) => {
+                let signed_in = live.signed_in();
+                Phase::Ready {
+                    me: Me {
+                        id: signed_in.member,
+                        name: signed_in.member_name,
+                        role: signed_in.role,
+                        workspace: signed_in.workspace_name,
+                        server: signed_in.server,
+                    },
+                }
+            }
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.inner.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_state(&self, state: State) {
+        *self.inner.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        self.inner.events.send(Event::Phase);
+    }
+
+    /// The open desk, or why there is none.
+    pub(crate) fn live(&self) -> Result<Arc<Live>> {
+        match self.state() {
+            State::Ready(live) => Ok(live),
+            State::Blocked { code } => Err(Error::Refused(code)),
+            State::Opening | State::SignedOut { .. } => Err(Code::SignedOut.into()),
+        }
+    }
+
+    /// Ends the driver and waits until nothing holds the files.
+    pub(crate) async fn stop(&self) {
+        let driver = lock(&self.inner.driver).take();
+        if let Some(driver) = driver {
+            driver.abort();
+            let _ = driver.await;
+        }
+        let State::Ready(live) = self.state() else { return };
+        self.set_state(State::Opening);
+        let weak = Arc::downgrade(&live);
+        drop(live);
+        // Queries in flight hold the desk for some milliseconds more.
+        for _ in 0..200 {
+            if weak.strong_count() == 0 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+}

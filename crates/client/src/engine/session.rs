@@ -1,0 +1,284 @@
+//! Opening, signing in, signing out.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+
+use parley_domain::protocol::endpoint::{SignIn, SignOut};
+use parley_domain::protocol::session::{Secret, Session, SignInRequest};
+use parley_domain::{Code, Email};
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use super::{Engine, State};
+use crate::auth::Auth;
+use crate::desk::{DeskEntry, Desks, DirLock, make_dir, new_dir, session_secret, store_secret};
+use crate::egress::{Egress, Failure, ServerUrl};
+use crate::keyfile::{self, StoreKeys};
+use crate::live::{Live, lock};
+use crate::notify::Notifier;
+use crate::store::pool::Urgency;
+use crate::store::session::{self, SignedIn};
+use crate::store::{Stores, Touched, apply, outbox, overlay};
+use crate::sync::driver::{self, End};
+use crate::sync::machine::Machine;
+use crate::views::Phase;
+use crate::{Error, Result};
+
+impl Engine {
+    /// Signs a member in on this computer and starts the first sync. The keyring is tried first: when it is missing or
+    /// locked, nothing is created and the server is not asked.
+    pub async fn sign_in(&self, server: &str, email: &str, password: &str, device_name: &str) -> Result<Phase> {
+        let _change = self.inner.change.lock().await;
+        if let State::Ready(_) = self.state() {
+            return Err(Code::Conflict.into());
+        }
+        let server = ServerUrl::parse(server)?;
+        let egress = Egress::new(server.clone())?;
+        let config = &self.inner.config;
+        let dir = new_dir(config.clock.as_ref(), config.randomness.as_ref());
+        let secret = self.mint_secret(&dir).await?;
+        let request = SignInRequest {
+            email: Email::new(email.trim()),
+            password: Secret::new(password),
+            device: None,
+            device_name: device_name.to_owned(),
+        };
+        let begun = match egress.call::<SignIn>(None, &request).await {
+            Ok(session) => self.begin(&dir, secret, egress, &session).await,
+            Err(failure) => Err(Error::Refused(failure.code)),
+        };
+        if let Err(error) = begun {
+            self.remove_desk(&dir).await;
+            return Err(error);
+        }
+        Ok(self.phase())
+    }
+
+    /// Signs out: the server forgets the device (when it can be reached), and everything of this desk is deleted.
+    pub async fn sign_out(&self) -> Result<Phase> {
+        let _change = self.inner.change.lock().await;
+        if let State::Ready(live) = self.state() {
+            let farewell = async {
+                let (token, _) = live.auth.token(&live.egress).await?;
+                live.egress.call::<SignOut>(Some(&token), &serde_json::json!({})).await?;
+                Ok::<_, Failure>(())
+            };
+            // Offline the device stays known to the server until its tokens run out.
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(3), farewell).await;
+        }
+        self.forget_present().await;
+        Ok(self.phase())
+    }
+
+    /// Tries again to open files that could not be opened.
+    pub async fn retry_open(&self) -> Result<Phase> {
+        let _change = self.inner.change.lock().await;
+        if matches!(self.state(), State::Blocked { .. }) {
+            self.open_present().await;
+        }
+        Ok(self.phase())
+    }
+
+    /// Opens the desk that `desk.json` names. Call with `change` held.
+    pub(crate) async fn open_present(&self) {
+        let state = match self.try_open().await {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::warn!(code = error.code().as_str(), "the desk cannot be opened");
+                State::Blocked { code: error.code() }
+            }
+        };
+        self.set_state(state);
+    }
+
+    async fn try_open(&self) -> Result<State> {
+        let base = self.inner.config.base_dir.clone();
+        let desks = Desks::load(&base)?;
+        let Some(entry) = desks.present().cloned() else {
+            return Ok(State::SignedOut { server: desks.server });
+        };
+        let path = base.join(&entry.dir);
+        if !path.is_dir() {
+            return Err(Code::StoreDamaged.into());
+        }
+        let lock_taken = DirLock::take(&path)?;
+        let vault = self.inner.config.vault.clone();
+        let name = store_secret(&entry.dir);
+        let secret = blocking(move || vault.get(&name)).await?.ok_or(Code::WrongKey)?;
+        let dir = entry.dir.clone();
+        let stores = blocking(move || {
+            let keys = keyfile::open(&path, &dir, &secret)?;
+            Stores::open(&path, &dir, &keys, lock_taken)
+        })
+        .await?;
+        let signed_in = stores.replica.read(session::load).await?.ok_or(Code::StoreDamaged)?;
+        let egress = Egress::new(ServerUrl::parse(&signed_in.server)?)?;
+        let live = self.assemble(&entry.dir, stores, signed_in, egress).await?;
+        reconcile(&live).await?;
+        Ok(self.run(live))
+    }
+
+    /// Makes the desk's secret and proves that the vault gives it back.
+    async fn mint_secret(&self, dir: &str) -> Result<Zeroizing<Vec<u8>>> {
+        let mut secret = Zeroizing::new(vec![0u8; 32]);
+        self.inner.config.randomness.fill(&mut secret);
+        let (vault, name, stored) = (self.inner.config.vault.clone(), store_secret(dir), secret.clone());
+        blocking(move || {
+            vault.set(&name, &stored)?;
+            let back = vault.get(&name)?;
+            if back.is_some_and(|back| *back == *stored) { Ok(()) } else { Err(Code::KeyringLocked.into()) }
+        })
+        .await?;
+        Ok(secret)
+    }
+
+    async fn begin(&self, dir: &str, secret: Zeroizing<Vec<u8>>, egress: Egress, session: &Session) -> Result<()> {
+        let config = self.inner.config.clone();
+        let (path, desk) = (config.base_dir.join(dir), dir.to_owned());
+        let stores = blocking(move || {
+            make_dir(&path)?;
+            let lock_taken = DirLock::take(&path)?;
+            let keys = StoreKeys::random(config.randomness.as_ref());
+            keyfile::create(&path, &desk, &secret, &keys, config.randomness.as_ref())?;
+            Stores::create(&path, &desk, &keys, lock_taken)
+        })
+        .await?;
+        let signed_in = SignedIn::new(egress.server().as_str(), session);
+        let saved = signed_in.clone();
+        stores.replica.write(Urgency::Person, move |tx| session::save(tx, &saved)).await?;
+        let server = egress.server().as_str().to_owned();
+        let live = self.assemble(dir, stores, signed_in, egress).await?;
+        live.auth.begin(session).await?;
+        let base = &self.inner.config.base_dir;
+        let mut desks = Desks::load(base)?;
+        desks.current = Some(dir.to_owned());
+        desks.server = Some(server.clone());
+        desks.desks.push(DeskEntry {
+            dir: dir.to_owned(),
+            server,
+            workspace: session.workspace,
+            member: session.member,
+            device: session.device,
+        });
+        desks.save(base)?;
+        let state = self.run(live);
+        self.set_state(state);
+        Ok(())
+    }
+
+    async fn assemble(&self, dir: &str, stores: Stores, signed_in: SignedIn, egress: Egress) -> Result<Live> {
+        let config = &self.inner.config;
+        let (pending, drafts) = stores.outbox.read(|c| Ok((outbox::load(c)?, outbox::drafts(c)?))).await?;
+        let auth = Auth::new(config.vault.clone(), config.clock.clone(), session_secret(dir), signed_in.device);
+        // Wishes before the driver runs are of no use to anybody.
+        let (wishes, _) = mpsc::unbounded_channel();
+        Ok(Live {
+            stores,
+            signed_in: RwLock::new(signed_in),
+            pending: Mutex::new(Arc::new(pending)),
+            drafts: Mutex::new(drafts),
+            edits: tokio::sync::Mutex::new(()),
+            answered: Mutex::default(),
+            auth,
+            egress,
+            events: self.inner.events.clone(),
+            clock: config.clock.clone(),
+            randomness: config.randomness.clone(),
+            link: Mutex::new(Machine::new(config.clock.now()).link().clone()),
+            front: self.inner.front.clone(),
+            notifier: Mutex::new(Notifier::default()),
+            wishes,
+        })
+    }
+
+    fn run(&self, mut live: Live) -> State {
+        let (wishes, received) = mpsc::unbounded_channel();
+        live.wishes = wishes;
+        let live = Arc::new(live);
+        let (driven, inner) = (live.clone(), Arc::downgrade(&self.inner));
+        let task = tokio::spawn(async move {
+            if driver::run(driven, received).await == End::Revoked
+                && let Some(inner) = inner.upgrade()
+            {
+                // In a task of its own: wiping ends this one.
+                tokio::spawn(async move {
+                    let engine = Engine { inner };
+                    let _change = engine.inner.change.lock().await;
+                    engine.forget_present().await;
+                });
+            }
+        });
+        *lock(&self.inner.driver) = Some(task);
+        State::Ready(live)
+    }
+
+    /// Deletes the present desk: keys first, so that whatever file survives cannot be read.
+    async fn forget_present(&self) {
+        self.stop().await;
+        let base = &self.inner.config.base_dir;
+        let mut server = None;
+        if let Ok(mut desks) = Desks::load(base) {
+            server = desks.server.clone();
+            if let Some(dir) = desks.current.take() {
+                desks.desks.retain(|desk| desk.dir != dir);
+                self.remove_desk(&dir).await;
+                if let Err(error) = desks.save(base) {
+                    tracing::warn!(code = error.code().as_str(), "the list of desks cannot be written");
+                }
+            }
+        }
+        self.set_state(State::SignedOut { server });
+    }
+
+    async fn remove_desk(&self, dir: &str) {
+        let (vault, path) = (self.inner.config.vault.clone(), self.inner.config.base_dir.join(dir));
+        let names = [store_secret(dir), session_secret(dir)];
+        let removed = blocking(move || {
+            for name in names {
+                vault.delete(&name)?;
+            }
+            remove_dir(&path)
+        })
+        .await;
+        if let Err(error) = removed {
+            tracing::warn!(code = error.code().as_str(), "a desk's directory cannot be deleted");
+        }
+    }
+}
+
+fn remove_dir(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Draws the difference between outbox and replica, both ways, before the first read.
+async fn reconcile(live: &Live) -> Result<()> {
+    let settled = live.stores.replica.read(apply::settled).await?;
+    if !settled.is_empty() {
+        live.carry_out(settled).await?;
+    }
+    let (pending, signed_in) = (live.pending(), live.signed_in());
+    let ready = live
+        .stores
+        .edit(move |tx| {
+            let shown = overlay::shown(tx)?;
+            let wanted = pending.iter().map(|item| (item.intent.id, item.refused())).collect();
+            if shown != wanted {
+                let mut touched = Touched::default();
+                overlay::rebase(tx, &pending, &signed_in.actor(tx)?, &mut touched)?;
+                apply::refresh(tx, &touched)?;
+            }
+            Ok(session::position(tx)?.cursor.is_some())
+        })
+        .await?;
+    if ready {
+        live.refuse_orphans().await?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Error::Closed)?
+}

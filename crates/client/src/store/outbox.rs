@@ -1,0 +1,148 @@
+//! `outbox.db`: intents in the order they were made, and drafts. Every commit here is on the platter before it returns.
+
+use std::collections::HashMap;
+
+use parley_domain::protocol::intent::{Command, Intent};
+use parley_domain::{Code, ConversationId, IntentId, MessageText};
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+
+use super::rows::get;
+use super::value::{Id, id};
+use crate::{Error, Result};
+
+/// Where an intent stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PendingState {
+    /// Waits for its outcome.
+    Queued,
+    /// Was refused and waits for the member.
+    NeedsReview(Code),
+}
+
+/// An intent that this desk still holds.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Place in the order of making.
+    pub place: i64,
+    pub intent: Intent,
+    pub state: PendingState,
+    /// Some byte of it may have reached a server.
+    pub offered: bool,
+    /// Its root is gone, so its outcome is asked for by id.
+    pub ask: bool,
+}
+
+impl Pending {
+    /// Why it was refused, when it was.
+    pub fn refused(&self) -> Option<Code> {
+        match self.state {
+            PendingState::Queued => None,
+            PendingState::NeedsReview(code) => Some(code),
+        }
+    }
+
+    /// The text it carries.
+    pub fn text(&self) -> Option<&MessageText> {
+        match &self.intent.command {
+            Command::SendMessage { content: parley_domain::content::Content::Text { body }, .. }
+            | Command::AddNote { body, .. } => Some(body),
+            _ => None,
+        }
+    }
+}
+
+/// What a draft is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub enum DraftMode {
+    /// For the customer.
+    Reply,
+    /// For colleagues.
+    Note,
+}
+
+impl DraftMode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Reply => "reply",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// All intents in order.
+pub fn load(connection: &Connection) -> Result<Vec<Pending>> {
+    let mut statement =
+        connection.prepare("SELECT place, intent, state, code, offered, ask FROM intent ORDER BY place")?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let code = row.get_ref(3)?.as_str_or_null().unwrap_or_default().map(Code::parse);
+        let state = match row.get_ref(2)?.as_str().unwrap_or_default() {
+            "queued" => PendingState::Queued,
+            "needs_review" => PendingState::NeedsReview(code.unwrap_or(Code::Unknown)),
+            _ => return Err(Error::Value("intent.state")),
+        };
+        found.push(Pending {
+            place: row.get(0)?,
+            intent: serde_json::from_str(row.get_ref(1)?.as_str().unwrap_or_default())?,
+            state,
+            offered: row.get(4)?,
+            ask: row.get(5)?,
+        });
+    }
+    Ok(found)
+}
+
+/// Writes an intent at its place, or the next one when `place` is zero; returns the place.
+pub fn put(connection: &Connection, item: &Pending) -> Result<i64> {
+    let place = (item.place != 0).then_some(item.place);
+    let (state, code) = match item.state {
+        PendingState::Queued => ("queued", None),
+        PendingState::NeedsReview(code) => ("needs_review", Some(code.as_str())),
+    };
+    let json = serde_json::to_string(&item.intent)?;
+    Ok(connection
+        .prepare_cached(
+            "INSERT INTO intent (place, id, intent, state, code, offered, ask) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (place) DO UPDATE SET id=?2, intent=?3, state=?4, code=?5, offered=?6, ask=?7 RETURNING place",
+        )?
+        .query_row(params![place, Id(item.intent.id.0), json, state, code, item.offered, item.ask], |row| row.get(0))?)
+}
+
+/// Forgets an intent.
+pub fn remove(connection: &Connection, intent: IntentId) -> Result<()> {
+    connection.prepare_cached("DELETE FROM intent WHERE id = ?1")?.execute([Id(intent.0)])?;
+    Ok(())
+}
+
+/// All drafts.
+pub fn drafts(connection: &Connection) -> Result<HashMap<(ConversationId, DraftMode), MessageText>> {
+    let mut statement = connection.prepare("SELECT conversation, mode, text FROM draft")?;
+    let mut rows = statement.query([])?;
+    let mut found = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let mode =
+            if row.get_ref(1)?.as_str().unwrap_or_default() == "note" { DraftMode::Note } else { DraftMode::Reply };
+        found.insert((get(row, 0)?, mode), MessageText::new(row.get::<_, String>(2)?));
+    }
+    Ok(found)
+}
+
+/// Stores a draft; an empty one is removed.
+pub fn save_draft(connection: &Connection, conversation: ConversationId, mode: DraftMode, text: &str) -> Result<()> {
+    if text.is_empty() {
+        connection
+            .prepare_cached("DELETE FROM draft WHERE conversation = ?1 AND mode = ?2")?
+            .execute(params![id(conversation), mode.as_str()])?;
+    } else {
+        connection.prepare_cached("INSERT OR REPLACE INTO draft VALUES (?1, ?2, ?3)")?.execute(params![
+            id(conversation),
+            mode.as_str(),
+            text
+        ])?;
+    }
+    Ok(())
+}

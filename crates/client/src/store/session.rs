@@ -1,0 +1,140 @@
+//! Who is signed in at this desk, and where sync stands.
+
+use std::collections::BTreeSet;
+
+use parley_domain::entity::{Key, Kind};
+use parley_domain::permission::{Actor, Role};
+use parley_domain::protocol::session::Session;
+use parley_domain::{DeviceId, InboxId, MemberId, PersonName, WorkspaceId};
+use rusqlite::{Connection, params};
+
+use super::rows::get;
+use super::value::{Id, id, parse};
+use crate::Result;
+
+/// The signed-in member, as last told by the server.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub server: String,
+    pub workspace: WorkspaceId,
+    pub workspace_name: String,
+    pub member: MemberId,
+    pub member_name: PersonName,
+    pub role: Role,
+    pub inboxes: BTreeSet<InboxId>,
+    pub device: DeviceId,
+}
+
+impl SignedIn {
+    /// What a session says about the member.
+    pub fn new(server: &str, session: &Session) -> Self {
+        Self {
+            server: server.to_owned(),
+            workspace: session.workspace,
+            workspace_name: session.workspace_name.clone(),
+            member: session.member,
+            member_name: session.member_name.clone(),
+            role: session.role,
+            inboxes: session.inboxes.iter().copied().collect(),
+            device: session.device,
+        }
+    }
+
+    /// Who edits. Inboxes that the server sent are visible too: the session may be older than the rows.
+    pub fn actor(&self, connection: &Connection) -> Result<Actor> {
+        let mut inboxes = self.inboxes.clone();
+        let mut statement = connection.prepare_cached("SELECT id FROM inbox")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            inboxes.insert(get(row, 0)?);
+        }
+        Ok(Actor { member: self.member, role: self.role, inboxes })
+    }
+}
+
+/// Stores who is signed in.
+pub fn save(connection: &Connection, session: &SignedIn) -> Result<()> {
+    connection.execute(
+        "INSERT OR REPLACE INTO session VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            session.server,
+            id(session.workspace),
+            session.workspace_name,
+            id(session.member),
+            session.member_name.expose(),
+            session.role.as_str(),
+            serde_json::to_string(&session.inboxes)?,
+            Id(session.device.0)
+        ],
+    )?;
+    Ok(())
+}
+
+/// Reads who is signed in.
+pub fn load(connection: &Connection) -> Result<Option<SignedIn>> {
+    let mut statement = connection
+        .prepare("SELECT server, workspace, workspace_name, member, member_name, role, inboxes, device FROM session")?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    Ok(Some(SignedIn {
+        server: row.get(0)?,
+        workspace: get(row, 1)?,
+        workspace_name: row.get(2)?,
+        member: get(row, 3)?,
+        member_name: PersonName::new(row.get::<_, String>(4)?),
+        role: parse(row.get_ref(5)?.as_str().unwrap_or_default(), "session.role")?,
+        inboxes: serde_json::from_str(row.get_ref(6)?.as_str().unwrap_or_default())?,
+        device: get(row, 7)?,
+    }))
+}
+
+/// Where sync stands.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Position {
+    /// Pulling goes on from here; `None` until a snapshot is complete.
+    pub cursor: Option<String>,
+    /// Highest `seq` known to be contained.
+    pub upto: u64,
+    /// Count of snapshots; rows carry it.
+    pub generation: i64,
+    /// The running snapshot continues after this.
+    pub snapshot_after: Option<String>,
+    /// Rows of an older generation are still to be swept.
+    pub sweep: bool,
+    /// Roots whose rows are still to be fetched, with the place reached.
+    pub backfill: Vec<(Key, Option<String>)>,
+    /// Hidden roots whose rows are still to be deleted.
+    pub gone: bool,
+}
+
+/// Reads where sync stands.
+pub fn position(connection: &Connection) -> Result<Position> {
+    let mut position = connection
+        .prepare_cached("SELECT cursor, upto, generation, snapshot_after, sweep FROM sync_state WHERE id = 1")?
+        .query_row([], |row| {
+            Ok(Position {
+                cursor: row.get(0)?,
+                upto: row.get(1)?,
+                generation: row.get(2)?,
+                snapshot_after: row.get(3)?,
+                sweep: row.get(4)?,
+                ..Position::default()
+            })
+        })?;
+    position.gone = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM gone)")?.query_row([], |row| row.get(0))?;
+    let mut statement = connection.prepare_cached("SELECT kind, id, after FROM backfill")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(kind) = Kind::parse(row.get_ref(0)?.as_str().unwrap_or_default()) {
+            position.backfill.push((Key { kind, id: row.get::<_, Id>(1)?.0 }, row.get(2)?));
+        }
+    }
+    Ok(position)
+}
+
+/// Present generation.
+pub fn generation(connection: &Connection) -> Result<i64> {
+    Ok(connection.prepare_cached("SELECT generation FROM sync_state WHERE id = 1")?.query_row([], |row| row.get(0))?)
+}

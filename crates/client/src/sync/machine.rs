@@ -1,0 +1,324 @@
+//! What to do next, without doing it: `step(input, now) → outputs`.
+//!
+//! Promise: at most one piece of work is in hand; push goes before pull; pull, snapshot and backfill are never in hand
+//! together; a failure is followed by a pause that grows from 50 ms to 15 s, with jitter, and ends at once when a person or a
+//! poke asks. Local work (deleting what is hidden) goes on without the server.
+
+use parley_domain::time::SECOND;
+use parley_domain::{Code, Timestamp};
+
+use crate::views::ConnectionState;
+
+const FIRST_PAUSE: i64 = 50;
+const LONGEST_PAUSE: i64 = 15 * SECOND;
+/// A refused sign-in does not get better by itself.
+const REFUSED_PAUSE: i64 = 60 * SECOND;
+/// A socket that could not be opened is tried again after this; pulls go on meanwhile.
+const SOCKET_PAUSE: i64 = 3 * SECOND;
+/// Without pokes the desk asks by itself this often.
+const HEARTBEAT: i64 = 30 * SECOND;
+
+/// A piece of work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// Gets a token.
+    Authenticate,
+    /// Asks what became of intents whose root is gone.
+    Outcomes,
+    /// Offers intents.
+    Push,
+    /// Fetches and stores a page of changes.
+    Pull,
+    /// Fetches and stores a page of a snapshot.
+    Snapshot,
+    /// Fetches and stores a page of one root.
+    Backfill,
+    /// Deletes a slice of what is hidden.
+    Clean,
+    /// Deletes a slice of what the last snapshot did not name.
+    Sweep,
+}
+
+impl Work {
+    fn is_local(self) -> bool {
+        matches!(self, Self::Clean | Self::Sweep)
+    }
+}
+
+/// What the stores hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Facts {
+    /// A snapshot is complete.
+    pub cursor: bool,
+    /// Everything up to here is stored.
+    pub upto: u64,
+    /// Intents can be offered.
+    pub push: bool,
+    /// Outcomes must be asked for by id.
+    pub ask: bool,
+    /// Roots wait for their rows.
+    pub backfill: bool,
+    /// Hidden rows wait to be deleted.
+    pub gone: bool,
+    /// Rows of an older generation wait to be deleted.
+    pub sweep: bool,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Input {
+    /// The driver started.
+    Start { facts: Facts },
+    /// A member made an edit.
+    Edited { facts: Facts },
+    /// A member asked.
+    SyncNow,
+    /// The server said that its `seq` is now this.
+    Poked { seq: u64 },
+    /// The socket is open.
+    SocketUp,
+    /// The socket is closed, or could not be opened.
+    SocketDown,
+    /// This device was revoked.
+    Revoked,
+    /// The work in hand is done. `more`: the same kind has more to fetch. `remaining`: rows of the snapshot to come.
+    Done { facts: Facts, more: bool, remaining: u64 },
+    /// The work in hand failed. `dice` is random.
+    Failed { code: Code, retry_after: Option<i64>, dice: u64 },
+    /// The cursor cannot be served; the store has started over.
+    Restarted { facts: Facts },
+    /// Time went by.
+    Tick,
+}
+
+/// What to do.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Output {
+    /// Take this in hand.
+    Do(Work),
+    /// Open the socket.
+    OpenSocket,
+    /// Come back with [`Input::Tick`] then, unless something happens before.
+    WakeAt(Timestamp),
+    /// [`Machine::link`] changed.
+    LinkChanged,
+    /// Delete everything of this desk.
+    Wipe,
+}
+
+/// How the connection looks from outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    pub state: ConnectionState,
+    pub since: Timestamp,
+    pub heard_at: Option<Timestamp>,
+    /// Rows to come while the first sync runs.
+    pub syncing: Option<u32>,
+    pub problem: Option<Code>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Socket {
+    Down,
+    Opening,
+    Up,
+}
+
+/// The planner.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    facts: Facts,
+    in_hand: Option<Work>,
+    authenticated: bool,
+    pull_wanted: bool,
+    socket: Socket,
+    /// The socket is not tried before.
+    socket_at: Timestamp,
+    failures: u32,
+    pause_until: Option<Timestamp>,
+    heartbeat_at: Timestamp,
+    stopped: bool,
+    link: Link,
+}
+
+impl Machine {
+    /// A planner that has heard nothing yet.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            facts: Facts::default(),
+            in_hand: None,
+            authenticated: false,
+            pull_wanted: true,
+            socket: Socket::Down,
+            socket_at: now,
+            failures: 0,
+            pause_until: None,
+            heartbeat_at: now + HEARTBEAT,
+            stopped: false,
+            link: Link { state: ConnectionState::Connecting, since: now, heard_at: None, syncing: None, problem: None },
+        }
+    }
+
+    /// How the connection looks from outside.
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Takes an input and says what to do.
+    pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
+        let before = self.link.clone();
+        let mut outputs = Vec::new();
+        match input {
+            Input::Start { facts } => {
+                self.facts = facts;
+                self.link.syncing = (!facts.cursor).then_some(0);
+            }
+            Input::Edited { facts } => {
+                self.facts = facts;
+                self.pause_until = None;
+            }
+            Input::SyncNow => {
+                self.pull_wanted = true;
+                self.pause_until = None;
+                if self.link.state == ConnectionState::Offline {
+                    self.appear(ConnectionState::Connecting, now);
+                }
+            }
+            Input::Poked { seq } => {
+                self.pull_wanted |= seq > self.facts.upto;
+                self.pause_until = None;
+                self.link.heard_at = Some(now);
+            }
+            Input::SocketUp => {
+                self.socket = Socket::Up;
+                // Pokes between the last pull and now were missed.
+                self.pull_wanted = true;
+            }
+            Input::SocketDown => {
+                if self.socket == Socket::Opening {
+                    self.socket_at = now + SOCKET_PAUSE;
+                }
+                self.socket = Socket::Down;
+                self.pull_wanted = true;
+            }
+            Input::Revoked => {
+                self.stopped = true;
+                outputs.push(Output::Wipe);
+            }
+            Input::Done { facts, more, remaining } => self.done(facts, more, remaining, now),
+            Input::Failed { code: Code::DeviceRevoked, .. } => {
+                self.stopped = true;
+                outputs.push(Output::Wipe);
+            }
+            Input::Failed { code, retry_after, dice } => self.failed(code, retry_after, dice, now),
+            Input::Restarted { facts } => {
+                self.in_hand = None;
+                self.facts = facts;
+                self.authenticated = false;
+                self.pull_wanted = true;
+                self.link.syncing = Some(0);
+            }
+            Input::Tick => {}
+        }
+        if now >= self.heartbeat_at {
+            self.heartbeat_at = now + HEARTBEAT;
+            self.pull_wanted = true;
+        }
+        if !self.stopped {
+            self.plan(now, &mut outputs);
+        }
+        if self.link != before {
+            outputs.push(Output::LinkChanged);
+        }
+        outputs
+    }
+
+    fn done(&mut self, facts: Facts, more: bool, remaining: u64, now: Timestamp) {
+        let work = self.in_hand.take();
+        self.facts = facts;
+        if work.is_some_and(Work::is_local) {
+            return;
+        }
+        self.failures = 0;
+        self.pause_until = None;
+        self.link.heard_at = Some(now);
+        self.link.problem = None;
+        self.appear(ConnectionState::Online, now);
+        match work {
+            Some(Work::Authenticate) => self.authenticated = true,
+            // What was accepted comes back by a pull.
+            Some(Work::Push | Work::Outcomes) => self.pull_wanted = true,
+            Some(Work::Pull) => self.pull_wanted = more,
+            Some(Work::Snapshot) => {
+                self.link.syncing = more.then_some(u32::try_from(remaining).unwrap_or(u32::MAX));
+                self.pull_wanted = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, code: Code, retry_after: Option<i64>, dice: u64, now: Timestamp) {
+        let work = self.in_hand.take();
+        if code == Code::Unauthorized && work != Some(Work::Authenticate) && self.authenticated {
+            // The token ran out or was replaced: get another one, at once.
+            self.authenticated = false;
+            return;
+        }
+        self.authenticated = false;
+        let refused = matches!(code, Code::Unauthorized | Code::ProtocolMismatch | Code::Forbidden);
+        let grown = FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE);
+        let pause = if refused { REFUSED_PAUSE } else { grown };
+        // Half of it is fixed, half is jitter, so that desks do not come back all at once.
+        let jitter = i64::try_from(dice % u64::try_from(pause / 2 + 1).unwrap_or(1)).unwrap_or(0);
+        let pause = (pause / 2 + jitter).max(retry_after.unwrap_or(0));
+        self.failures = self.failures.saturating_add(1);
+        self.pause_until = Some(now + pause);
+        self.pull_wanted = true;
+        self.link.problem = Some(code);
+        self.appear(ConnectionState::Offline, now);
+    }
+
+    fn appear(&mut self, state: ConnectionState, now: Timestamp) {
+        if self.link.state != state {
+            self.link.state = state;
+            self.link.since = now;
+        }
+    }
+
+    fn plan(&mut self, now: Timestamp, outputs: &mut Vec<Output>) {
+        let paused = self.pause_until.is_some_and(|until| now < until);
+        if self.authenticated && !paused && self.socket == Socket::Down && now >= self.socket_at {
+            self.socket = Socket::Opening;
+            outputs.push(Output::OpenSocket);
+        }
+        if self.in_hand.is_none()
+            && let Some(work) = self.next(paused)
+        {
+            self.in_hand = Some(work);
+            outputs.push(Output::Do(work));
+        }
+        let mut wake = self.pause_until.filter(|_| paused).unwrap_or(self.heartbeat_at).min(self.heartbeat_at);
+        if self.socket == Socket::Down && now < self.socket_at {
+            wake = wake.min(self.socket_at);
+        }
+        outputs.push(Output::WakeAt(wake));
+    }
+
+    fn next(&self, paused: bool) -> Option<Work> {
+        let facts = &self.facts;
+        let contact = !paused;
+        let talk = contact && self.authenticated;
+        let wanted = [
+            (contact && !self.authenticated, Work::Authenticate),
+            (talk && facts.ask, Work::Outcomes),
+            (talk && facts.push, Work::Push),
+            (talk && facts.cursor && self.pull_wanted, Work::Pull),
+            // What is hidden goes before its root may come back.
+            (facts.gone, Work::Clean),
+            (facts.sweep, Work::Sweep),
+            (talk && !facts.cursor, Work::Snapshot),
+            (talk && facts.backfill, Work::Backfill),
+        ];
+        wanted.into_iter().find_map(|(wanted, work)| wanted.then_some(work))
+    }
+}
