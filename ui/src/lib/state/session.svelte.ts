@@ -1,0 +1,61 @@
+// Who is signed in, how the server is heard, and the counts that frame every screen.
+import { asIpcError, call, onEvent, type IpcError } from '../ipc/ipc';
+import type { Connection, MemberView, Phase, Sidebar } from '../ipc/generated';
+import { fresh } from './fresh';
+
+let phase = $state.raw<Phase>({ phase: 'opening' });
+let connection = $state.raw<Connection | null>(null);
+let sidebar = $state.raw<Sidebar | null>(null);
+let failure = $state.raw<IpcError | null>(null);
+
+export const session = {
+  get phase(): Phase {
+    return phase;
+  },
+  set phase(next: Phase) {
+    phase = next;
+    if (next.phase === 'ready') void Promise.all([readConnection(), readSidebar()]);
+  },
+  get me() {
+    return phase.phase === 'ready' ? phase.me : null;
+  },
+  get connection(): Connection | null {
+    return connection;
+  },
+  get offline(): boolean {
+    return connection?.state === 'offline';
+  },
+  get sidebar(): Sidebar | null {
+    return sidebar;
+  },
+  /** The engine itself does not answer. */
+  get failure(): IpcError | null {
+    return failure;
+  },
+  member: (id: string | null): MemberView | undefined => sidebar?.members.find((it) => it.id === id),
+};
+
+const readPhase = fresh(async () => {
+  try {
+    session.phase = await call('phase', {});
+    failure = null;
+  } catch (error) {
+    failure = asIpcError(error);
+  }
+});
+const readConnection = fresh(async () => {
+  connection = await call('connection', {}).catch(() => connection);
+});
+const readSidebar = fresh(async () => {
+  sidebar = await call('sidebar', {}).catch(() => sidebar);
+});
+
+export function begin(): void {
+  onEvent((event) => {
+    if (event.event === 'phase') void readPhase();
+    if (event.event === 'connection' || event.event === 'outbox') void readConnection();
+    if (event.event === 'lists' || event.event === 'outbox' || event.event === 'board') void readSidebar();
+  });
+  void readPhase();
+}
+export { readPhase as retry };
