@@ -46,25 +46,25 @@ struct OnePlace {
 
 const ONE_PLACE: &[OnePlace] = &[
     OnePlace {
-        what: "SQL and the libraries that speak it",
+        // A connection may be handed through by others; what is asked of it stands here.
+        what: "SQL",
         patterns: &[
-            "rusqlite::",
-            "sea_orm::",
             "SELECT ",
             "INSERT INTO ",
             "INSERT OR ",
             "DELETE FROM ",
             "CREATE TABLE ",
             "PRAGMA ",
+            ".prepare(",
+            ".prepare_cached(",
+            ".query_row(",
+            ".execute_batch(",
+            "execute_unprepared",
+            "Statement::from",
+            "::Entity::",
         ],
         within: &["crates/", "src-tauri/"],
-        files: &[
-            "crates/client/src/store/",
-            "crates/server/src/db/",
-            // They say what a failure of the library means, and hold no statement.
-            "crates/client/src/error.rs",
-            "crates/server/src/error.rs",
-        ],
+        files: &["crates/client/src/store/", "crates/server/src/db/"],
     },
     OnePlace {
         what: "outward connections",
@@ -82,13 +82,13 @@ const ONE_PLACE: &[OnePlace] = &[
         what: "the system clock",
         patterns: &["SystemTime::now", "Utc::now", "Local::now"],
         within: &["crates/", "src-tauri/"],
-        files: &["crates/client/src/os.rs", "crates/server/src/os.rs", "crates/sim/src/clock.rs"],
+        files: &["crates/client/src/os.rs", "crates/server/src/system.rs", "crates/sim/src/clock.rs"],
     },
     OnePlace {
         what: "randomness",
         patterns: &["getrandom::", "thread_rng", "rand::rng", "OsRng", "new_v4", "now_v7"],
         within: &["crates/", "src-tauri/"],
-        files: &["crates/client/src/os.rs", "crates/server/src/os.rs"],
+        files: &["crates/client/src/os.rs", "crates/server/src/system.rs"],
     },
     OnePlace {
         what: "the window's way to the engine",
@@ -114,7 +114,7 @@ const ONE_PLACE: &[OnePlace] = &[
         patterns: &["localStorage", "sessionStorage", "indexedDB", "document.cookie", "serviceWorker"],
         within: &["ui/src/"],
         // Theme, sizes and language: enum values and numbers (privacy/storage.toml).
-        files: &["ui/src/lib/state/settings.svelte.ts"],
+        files: &["ui/src/lib/state/settings.svelte.ts", "ui/src/lib/i18n/i18n.svelte.ts"],
     },
 ];
 

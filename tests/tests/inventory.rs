@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use parley_client::store_schema;
+use parley_client::create_tables;
 use parley_domain::limits;
 use parley_domain::time::DAY;
 use parley_server::db::Db;
@@ -290,7 +290,7 @@ fn compare(what: &str, live: &Schema, listed: &BTreeMap<String, Table>) {
 /// The desk's file as a fresh desk makes it.
 fn desk_schema(file: &str) -> Schema {
     let connection = Connection::open_in_memory().unwrap();
-    store_schema::create(&connection, file).unwrap();
+    create_tables(&connection, file).unwrap();
     sqlite_schema(&connection)
 }
 

@@ -23,4 +23,5 @@ pub mod views;
 
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, Result};
+pub use store::create_tables;
 pub use store::outbox::DraftMode;

@@ -94,6 +94,15 @@ impl Stores {
     }
 }
 
+/// Makes the tables of a new `replica`, `outbox` or `media` file in an empty connection, so that the data map can be held
+/// against them (privacy/inventory.toml). Another name makes nothing.
+pub fn create_tables(connection: &Connection, file: &str) -> Result<()> {
+    match FILES.into_iter().find(|(name, _)| *name == file) {
+        Some((name, steps)) => schema::create(connection, name, "", steps),
+        None => Ok(()),
+    }
+}
+
 fn scrub(connection: &Connection) -> Result<()> {
     connection.execute_batch("PRAGMA incremental_vacuum(200);")?;
     // A reader may hold the log's end; the next scrub gets it then.
