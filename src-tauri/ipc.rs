@@ -3,34 +3,40 @@
 //!
 //! Promise: arguments are checked for unknown fields and wrong types; every failure is a [`Problem`] with a code.
 
+use std::collections::BTreeSet;
+
 use parley_client::Engine;
 use parley_client::views::*;
+use parley_domain::conversation::Status;
 use parley_domain::protocol::Problem;
 use parley_domain::protocol::session::Secret;
-use parley_domain::conversation::Status;
-use parley_domain::{Code, ConversationId, Email, IntentId, LabelId, MemberId, MessageId, MessageText, OrderId, PipelineId, StageId, Timestamp};
+use parley_domain::{
+    Code, ConversationId, Email, IntentId, LabelId, MemberId, MessageId, MessageText, OrderId, PipelineId, StageId,
+    Timestamp,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
 macro_rules! commands {
-    ($($name:ident { $($arg:ident: $type:ty),* } -> $result:ty;)*) => {
+    ($engine:ident: $($name:ident { $($arg:ident: $type:ty),* } -> $result:ty = $call:expr;)*) => {
         /// Runs one command. `name` is one of the list, `args` an object with its arguments.
-        pub async fn dispatch(engine: &Engine, name: &str, args: Value) -> Result<Value, Problem> {
+        pub async fn dispatch($engine: &Engine, name: &str, args: Value) -> Result<Value, Problem> {
             match name {
                 $(stringify!($name) => {
                     #[derive(Deserialize)]
                     #[serde(deny_unknown_fields)]
                     struct Args { $($arg: $type),* }
                     let Args { $($arg),* } = read(args)?;
-                    let result: $result = engine.$name($($arg),*).await.map_err(|error| problem(&error))?;
-                    write(&result)
+                    let result: Result<$result, parley_client::Error> = $call;
+                    write(&result.map_err(|error| problem(&error))?)
                 })*
                 _ => Err(Problem { code: Code::NotFound, message: "no such command".into(), retry_after: None }),
             }
         }
 
-        /// Names of all commands, for tests.
-        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+        /// Names of all commands.
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
 
         #[cfg(all(test, feature = "bindings"))]
         pub(crate) fn commands_typescript(config: &ts_rs::Config) -> String {
@@ -46,51 +52,122 @@ macro_rules! commands {
             text.push_str("}\n");
             text
         }
+
+        #[cfg(all(test, feature = "bindings"))]
+        pub(crate) fn visit_types(visitor: &mut impl ts_rs::TypeVisitor) {
+            $(
+                $(visitor.visit::<$type>();)*
+                visitor.visit::<$result>();
+            )*
+        }
     };
 }
 
 commands! {
-    phase {} -> Phase;
-    connection {} -> Connection;
-    sidebar {} -> Sidebar;
-    conversations { view: View, after: Option<ListCursor>, limit: u32 } -> ConversationPage;
-    conversation { id: ConversationId } -> Option<ConversationDetail>;
-    timeline { conversation: ConversationId, before: Option<TimelineCursor>, limit: u32 } -> TimelinePage;
-    board { pipeline: Option<PipelineId> } -> Option<Board>;
-    outbox {} -> Vec<OutboxItem>;
-    search { text: MessageText, limit: u32 } -> SearchResult;
-    draft { conversation: ConversationId, mode: DraftMode } -> Option<MessageText>;
-    sign_in { server: String, email: Email, password: Secret, device_name: String } -> Phase;
-    sign_out {} -> Phase;
-    retry_open {} -> Phase;
-    send_reply { conversation: ConversationId, text: MessageText, reply_to: Option<MessageId>, newest_shown: Option<MessageId> } -> MessageId;
-    resend { message: MessageId } -> MessageId;
-    cancel_send { message: MessageId, conversation: ConversationId } -> ();
-    add_note { conversation: ConversationId, text: MessageText } -> MessageId;
-    assign { conversation: ConversationId, assignee: Option<MemberId> } -> ();
-    set_status { conversation: ConversationId, status: Status, snoozed_until: Option<Timestamp> } -> ();
-    label { conversation: ConversationId, add: Vec<LabelId>, remove: Vec<LabelId> } -> ();
-    mark_read { conversation: ConversationId, upto: u64 } -> ();
-    move_order { order: OrderId, stage: StageId } -> ();
-    save_draft { conversation: ConversationId, mode: DraftMode, text: MessageText } -> ();
-    discard_intent { id: IntentId } -> ();
-    retry_intent { id: IntentId } -> ();
-    focus { conversation: Option<ConversationId>, window_focused: bool } -> ();
-    sync_now {} -> ();
+    engine:
+    phase {} -> Phase = Ok(engine.phase());
+    connection {} -> Connection = Ok(engine.connection());
+    sidebar {} -> Sidebar = engine.sidebar().await;
+    conversations { view: View, after: Option<ListCursor>, limit: u32 } -> ConversationPage
+        = engine.conversations(view, after, limit).await;
+    conversation { id: ConversationId } -> Option<ConversationDetail> = engine.conversation(id).await;
+    timeline { conversation: ConversationId, before: Option<TimelineCursor>, limit: u32 } -> TimelinePage
+        = engine.timeline(conversation, before, limit).await;
+    board { pipeline: Option<PipelineId> } -> Option<Board> = engine.board(pipeline).await;
+    outbox {} -> Vec<OutboxItem> = engine.outbox().await;
+    search { text: MessageText, limit: u32 } -> SearchResult = engine.search(text.expose(), limit).await;
+    draft { conversation: ConversationId, mode: DraftMode } -> Option<MessageText> = engine.draft(conversation, mode).await;
+    sign_in { server: String, email: Email, password: Secret, device_name: String } -> Phase
+        = engine.sign_in(&server, email.expose(), password.expose(), &device_name).await;
+    sign_out {} -> Phase = engine.sign_out().await;
+    retry_open {} -> Phase = engine.retry_open().await;
+    send_reply { conversation: ConversationId, text: MessageText, reply_to: Option<MessageId>, newest_shown: Option<MessageId> } -> MessageId
+        = engine.send_reply(conversation, text.expose(), reply_to, newest_shown).await;
+    resend { message: MessageId } -> MessageId = engine.resend(message).await;
+    cancel_send { message: MessageId, conversation: ConversationId } -> () = engine.cancel_send(message, conversation).await;
+    add_note { conversation: ConversationId, text: MessageText } -> MessageId = engine.add_note(conversation, text.expose()).await;
+    assign { conversation: ConversationId, assignee: Option<MemberId> } -> () = engine.assign(conversation, assignee).await;
+    set_status { conversation: ConversationId, status: Status, snoozed_until: Option<Timestamp> } -> ()
+        = engine.set_status(conversation, status, snoozed_until).await;
+    label { conversation: ConversationId, add: BTreeSet<LabelId>, remove: BTreeSet<LabelId> } -> ()
+        = engine.label(conversation, add, remove).await;
+    mark_read { conversation: ConversationId, upto: u64 } -> () = engine.mark_read(conversation, upto).await;
+    move_order { order: OrderId, stage: StageId } -> () = engine.move_order(order, stage).await;
+    save_draft { conversation: ConversationId, mode: DraftMode, text: MessageText } -> ()
+        = engine.save_draft(conversation, mode, text.expose()).await;
+    discard_intent { id: IntentId } -> () = engine.discard_intent(id).await;
+    retry_intent { id: IntentId } -> () = engine.retry_intent(id).await;
+    focus { conversation: Option<ConversationId>, window_focused: bool } -> () = engine.focus(conversation, window_focused).await;
+    sync_now {} -> () = engine.sync_now().await;
 }
 
 fn read<T: for<'a> Deserialize<'a>>(args: Value) -> Result<T, Problem> {
     let args = if args.is_null() { Value::Object(serde_json::Map::new()) } else { args };
     // The reason is left out: it may quote the value that was wrong.
-    serde_json::from_value(args)
-        .map_err(|_| Problem { code: Code::BadRequest, message: "arguments do not fit the command".into(), retry_after: None })
+    serde_json::from_value(args).map_err(|_| Problem {
+        code: Code::BadRequest,
+        message: "arguments do not fit the command".into(),
+        retry_after: None,
+    })
 }
 
 fn write<T: serde::Serialize>(result: &T) -> Result<Value, Problem> {
-    serde_json::to_value(result)
-        .map_err(|_| Problem { code: Code::Internal, message: "the result cannot be written".into(), retry_after: None })
+    serde_json::to_value(result).map_err(|_| Problem {
+        code: Code::Internal,
+        message: "the result cannot be written".into(),
+        retry_after: None,
+    })
 }
 
 fn problem(error: &parley_client::Error) -> Problem {
     Problem { code: error.code(), message: error.to_string(), retry_after: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parley_client::keys::MemoryVault;
+    use parley_client::{EngineConfig, os};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Attack 26: a page that was taken over calls everything with whatever it likes.
+    #[tokio::test]
+    async fn junk_is_refused_with_a_code_and_never_echoed() {
+        let folder = std::env::temp_dir().join(format!("parley-ipc-{}", std::process::id()));
+        let engine = Engine::start(EngineConfig {
+            base_dir: folder.clone(),
+            vault: Arc::new(MemoryVault::default()),
+            clock: Arc::new(os::SystemClock),
+            randomness: Arc::new(os::OsRandomness),
+        })
+        .await;
+        let canary = "a secret that must not come back";
+        let junk = [
+            json!(null),
+            json!([]),
+            json!(canary),
+            json!({"id": canary}),
+            json!({"conversation": canary, "text": canary, "reply_to": null, "newest_shown": null}),
+            json!({"conversation": "../../etc/passwd", "limit": -1, "before": {"position": 1e300}}),
+            json!({"limit": u64::MAX, "text": canary}),
+            json!({"server": canary, "email": canary, "password": canary, "device_name": canary, "more": 1}),
+        ];
+        for name in NAMES.iter().filter(|name| !matches!(**name, "phase" | "connection" | "sign_out" | "retry_open")) {
+            for args in &junk {
+                let Err(problem) = dispatch(&engine, name, args.clone()).await else {
+                    panic!("{name} took {args}");
+                };
+                assert!(!format!("{problem:?}").contains(canary), "{name} echoes its arguments");
+            }
+        }
+        for name in ["", "Phase", "plugin:updater|check", "phase "] {
+            let refused = dispatch(&engine, name, json!({})).await;
+            assert!(refused.is_err_and(|problem| problem.code == Code::NotFound), "{name}");
+        }
+        engine.close().await;
+        let _ = std::fs::remove_dir_all(folder);
+    }
 }

@@ -3,6 +3,8 @@
 //! Promise: the engine starts beside the window, never after it; the window itself has no network, no file and no shell
 //! right. Absent on purpose: SQL, HTTP to the server, rules, knowledge of Meta.
 
+#[cfg(all(test, feature = "bindings"))]
+mod bindings;
 #[cfg(feature = "bridge")]
 mod bridge;
 mod ipc;
@@ -42,19 +44,33 @@ fn start_log() {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
-fn engine(options: &Options) -> Engine {
-    Engine::start(EngineConfig::of_this_computer(options.data_dir.clone()))
+async fn engine(data_dir: std::path::PathBuf) -> Engine {
+    Engine::start(EngineConfig::new(data_dir)).await
 }
 
 #[cfg(feature = "bridge")]
 fn headless(options: Options) -> Result<(), String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     runtime.block_on(async move {
-        let engine = engine(&options);
-        let served = bridge::serve(engine.clone(), options.bridge, options.ui_dir).await;
-        engine.stop().await;
+        let engine = engine(options.data_dir.ok_or("--headless needs --data-dir")?).await;
+        let served = tokio::select! {
+            served = bridge::serve(engine.clone(), options.bridge, options.ui_dir) => served,
+            () = asked_to_end() => Ok(()),
+        };
+        engine.close().await;
         served.map_err(|error| error.to_string())
     })
+}
+
+#[cfg(feature = "bridge")]
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signals) => {
+            signals.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
 }
 
 #[cfg(not(feature = "bridge"))]

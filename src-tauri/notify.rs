@@ -3,13 +3,13 @@
 use parley_client::Engine;
 use parley_client::views::Event;
 use parley_domain::ConversationId;
-use tauri::{AppHandle, Manager};
+use tauri::{AppHandle, Emitter, Manager};
 use tauri_plugin_notification::NotificationExt;
 
 const CONVERSATION: &str = "conversation";
 
 /// Reports clicks from now on. Must run before the first notification is shown.
-pub fn watch_clicks(app: &AppHandle, opened: impl Fn(ConversationId) + Send + Sync + 'static) {
+pub fn watch_clicks(app: &AppHandle) {
     let handle = app.clone();
     let watching = app.notification().on_action(move |performed| {
         let notification = serde_json::to_value(performed).unwrap_or_default();
@@ -23,7 +23,7 @@ pub fn watch_clicks(app: &AppHandle, opened: impl Fn(ConversationId) + Send + Sy
                 let _ = window.show();
                 let _ = window.set_focus();
             }
-            opened(conversation);
+            let _ = handle.emit_to("main", "parley", Event::Open { conversation });
         }
     });
     if watching.is_err() {
@@ -47,7 +47,6 @@ pub fn show(app: &AppHandle, conversation: ConversationId, title: &str, body: Op
 
 /// Hands engine events to the window and to the notification centre until the engine stops.
 pub async fn forward(app: AppHandle, engine: Engine) {
-    use tauri::Emitter;
     use tokio::sync::broadcast::error::RecvError;
     let mut events = engine.subscribe();
     loop {

@@ -1,7 +1,6 @@
 //! The one window and what the system knows about it.
 
 use parley_client::Engine;
-use parley_client::views::Event;
 use parley_domain::protocol::Problem;
 use serde_json::Value;
 use tauri::{AppHandle, Manager, RunEvent, State, WebviewUrl, WebviewWindowBuilder};
@@ -25,11 +24,14 @@ pub fn run(options: Options) -> Result<(), String> {
         .setup(move |app| {
             let handle = app.handle().clone();
             // The engine opens its files while the webview starts.
-            let engine = tauri::async_runtime::block_on(async { crate::engine(&options) });
+            let folder = match &options.data_dir {
+                Some(folder) => folder.clone(),
+                None => app.path().app_local_data_dir()?,
+            };
+            let engine = tauri::async_runtime::block_on(crate::engine(folder));
             app.manage(engine.clone());
             open(app)?;
-            let clicked = engine.clone();
-            notify::watch_clicks(&handle, move |conversation| clicked.announce(Event::Open { conversation }));
+            notify::watch_clicks(&handle);
             #[cfg(feature = "bridge")]
             if options.bridge.is_some() {
                 let (engine, address, ui) = (engine.clone(), options.bridge, options.ui_dir.clone());
@@ -43,7 +45,7 @@ pub fn run(options: Options) -> Result<(), String> {
     app.run(|app, event| {
         if let RunEvent::Exit = event {
             let engine = app.state::<Engine>().inner().clone();
-            tauri::async_runtime::block_on(async move { engine.stop().await });
+            tauri::async_runtime::block_on(async move { engine.close().await });
         }
     });
     Ok(())
@@ -56,7 +58,9 @@ fn open(app: &tauri::App) -> tauri::Result<()> {
         .min_inner_size(720.0, 520.0)
         // Everything the window shows is in the bundle: it may go nowhere else.
         .on_navigation(|url| {
-            url.scheme() == "tauri" || matches!(url.host_str(), Some("tauri.localhost")) || url.as_str() == "about:blank"
+            url.scheme() == "tauri"
+                || matches!(url.host_str(), Some("tauri.localhost"))
+                || url.as_str() == "about:blank"
         })
         .build()
         .map(|_| ())

@@ -1,4 +1,4 @@
-//! `cargo xtask bindings`: the TypeScript of the command list. The test that fails on drift writes the file when `UPDATE=1`.
+//! `cargo xtask bindings`: the TypeScript of the command list. The test that fails on drift writes the file when asked to.
 
 use crate::cargo::{self, FEATURES};
 use crate::failure::Fallible;
@@ -8,6 +8,6 @@ use crate::process;
 pub fn run() -> Fallible {
     // The shell embeds ui/dist when it is compiled; an empty folder will do for this build.
     std::fs::create_dir_all(cargo::root().join("ui/dist"))?;
-    let words = ["test", "--workspace", "--features", FEATURES, "--test", "bindings"];
-    process::run(cargo::cargo(&words).env("UPDATE", "1"))
+    let words = ["nextest", "run", "--workspace", "--features", FEATURES, "the_typescript_of_the_command_list_is_current"];
+    process::run(cargo::cargo(&words).env("PARLEY_UPDATE_BINDINGS", "1"))
 }

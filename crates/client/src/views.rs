@@ -393,11 +393,13 @@ pub struct OutboxItem {
 }
 
 /// What a draft will become.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum DraftMode {
+    /// For the customer.
     Reply,
+    /// For colleagues.
     Note,
 }
 

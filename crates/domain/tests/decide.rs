@@ -1,5 +1,7 @@
 //! Edits on rows: who may, what changes, what conflicts; and that replaying edits gives the same rows on both sides.
 
+#![expect(clippy::unwrap_used, reason = "the fixture holds what is looked for")]
+
 use std::collections::BTreeSet;
 
 use parley_domain::channel::Channel;

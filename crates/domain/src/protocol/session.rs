@@ -11,6 +11,7 @@ use crate::{DeviceId, Email, InboxId, MemberId, PersonName, Timestamp, Workspace
 /// A bearer token or password on its way; never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Secret(String);
 
 impl Secret {

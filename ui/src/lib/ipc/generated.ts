@@ -1,295 +1,528 @@
-// Written from the engine's view types by `cargo xtask bindings`. Do not edit.
+// Written by `cargo xtask bindings` from the command list in src-tauri/ipc.rs. Not edited by hand.
 
-export type MemberId = string;
-export type InboxId = string;
+/**
+ * A board.
+ */
+export type Board = { id: PipelineId, name: string, columns: Array<BoardColumn>, };
+
+/**
+ * One stage of a board with its cards, newest in stage first.
+ */
+export type BoardColumn = { stage: StageId, name: string, closed: boolean, count: number, 
+/**
+ * Sums per currency, most frequent first.
+ */
+totals: Array<Total>, cards: Array<OrderView>, };
+
+/**
+ * The technology behind an inbox.
+ */
+export type Channel = "whatsapp" | "messenger" | "instagram";
+
+/**
+ * Where a choice was made.
+ */
+export type ChoiceKind = "button" | "list" | "flow" | "call_permission" | "other";
+
+/**
+ * Why something was refused or failed. The text form (`snake_case`) is what travels and what catalogs translate.
+ */
+export type Code = "bad_request" | "unauthorized" | "bad_credentials" | "device_revoked" | "forbidden" | "not_found" | "too_large" | "rate_limited" | "protocol_mismatch" | "resync_required" | "blocked" | "conflict" | "out_of_scope" | "too_old" | "window_closed" | "window_never_opened" | "empty_message" | "text_too_long" | "no_address" | "contact_blocked" | "inbox_unavailable" | "unsupported_content" | "meta_auth" | "meta_rejected" | "meta_rate_limited" | "undeliverable" | "unconfirmed" | "cancelled" | "offline" | "server_failed" | "keyring_missing" | "keyring_locked" | "wrong_key" | "store_damaged" | "disk_full" | "already_open" | "signed_out" | "internal" | "unknown";
+
+/**
+ * The status bar: connection, outbox, freshness.
+ */
+export type Connection = { state: ConnectionState, 
+/**
+ * When the present state began.
+ */
+since: Timestamp, 
+/**
+ * When the server was last heard.
+ */
+heard_at: Timestamp | null, 
+/**
+ * Intents that wait to be accepted.
+ */
+queued: number, 
+/**
+ * Intents that were refused and wait for the member.
+ */
+needs_review: number, 
+/**
+ * The first sync is still running: rows to come.
+ */
+syncing: number | null, 
+/**
+ * Why the last contact failed, when it did.
+ */
+problem: Code | null, };
+
+/**
+ * Whether the server is heard.
+ */
+export type ConnectionState = "online" | "connecting" | "offline";
+
+/**
+ * A contact card; a name may be missing when the card was asked for (meta-platform.md §3.1).
+ */
+export type ContactCard = { name: PersonName | null, phones: Array<Phone>, 
+/**
+ * The customer tapped our request, so the phone is theirs.
+ */
+own: boolean, };
+
+/**
+ * A contact whose name, number or username matches.
+ */
+export type ContactHit = { contact: ContactId, conversation: ConversationId | null, name: PersonName | null, phone: Phone | null, };
+
+/**
+ * A person who writes to the business.
+ */
 export type ContactId = string;
+
+/**
+ * What a message says.
+ */
+export type Content = { "type": "text", body: MessageText, } | { "type": "media" } & Media | { "type": "location", latitude: number, longitude: number, name: string | null, address: MessageText | null, } | { "type": "contacts", cards: Array<ContactCard>, } | { "type": "reaction", to: MessageId | null, emoji: string | null, } | { "type": "choice", kind: ChoiceKind, title: MessageText, id: string | null, description: MessageText | null, } | { "type": "order", catalog: string | null, lines: Array<OrderLine>, text: MessageText | null, } | { "type": "template", name: string, language: string, parameters: Array<MessageText>, body: MessageText, } | { "type": "welcome" } | { "type": "system", event: SystemEvent, detail: MessageText | null, } | { "type": "unsupported", reported: string, };
+
+/**
+ * An open conversation: header, composer state, context panel.
+ */
+export type ConversationDetail = { row: ConversationRow, inbox_name: string, 
+/**
+ * Whether a free-form message may be written now; otherwise the rule that forbids it.
+ */
+may_write: MayWrite, orders: Array<OrderView>, 
+/**
+ * Other conversations with the same contact, newest first.
+ */
+earlier: Array<EarlierConversation>, };
+
+/**
+ * The talk with one contact in one inbox.
+ */
 export type ConversationId = string;
-export type MessageId = string;
-export type LabelId = string;
-export type PipelineId = string;
-export type StageId = string;
-export type OrderId = string;
-export type OrderItemId = string;
+
+/**
+ * A page of conversations, newest activity first.
+ */
+export type ConversationPage = { rows: Array<ConversationRow>, next: ListCursor | null, 
+/**
+ * All that the view holds.
+ */
+total: number, };
+
+/**
+ * One row of the conversation list.
+ */
+export type ConversationRow = { id: ConversationId, contact: ContactId, name: PersonName | null, phone: Phone | null, username: Username | null, channel: Channel, inbox: InboxId, status: Status, assignee: MemberId | null, labels: Array<LabelId>, active_at: Timestamp, snoozed_until: Timestamp | null, unread: number, window: Window, 
+/**
+ * The newest entry that is not an activity, if this desk holds it.
+ */
+preview: Preview | null, 
+/**
+ * What the member typed and did not send.
+ */
+draft: MessageText | null, 
+/**
+ * The newest order that is not closed.
+ */
+order: OrderTag | null, 
+/**
+ * A message of this conversation waits in the outbox, or was not sent.
+ */
+not_sent: boolean, };
+
+/**
+ * The delivery of one message: the shown state and when each step was first reported.
+ */
+export type Delivery = { state: DeliveryState, accepted_at: Timestamp | null, sent_at: Timestamp | null, delivered_at: Timestamp | null, read_at: Timestamp | null, played_at: Timestamp | null, failure: Failure | null, };
+
+/**
+ * Where an outgoing message stands.
+ */
+export type DeliveryState = "queued" | "sending" | "unconfirmed" | "cancelled" | "failed" | "accepted" | "held" | "sent" | "delivered" | "read" | "played";
+
+/**
+ * Who an entry of the timeline is from and for.
+ */
+export type Direction = "incoming" | "outgoing" | "note" | "activity";
+
+/**
+ * What a draft will become.
+ */
+export type DraftMode = "reply" | "note";
+
+/**
+ * Another conversation of the same contact.
+ */
+export type EarlierConversation = { id: ConversationId, inbox_name: string, status: Status, active_at: Timestamp, };
+
+/**
+ * A member's e-mail address.
+ */
+export type Email = string;
+
+/**
+ * One entry of a timeline.
+ */
+export type Entry = { id: MessageId, direction: Direction, author: MemberId | null, content: Content, sent_at: Timestamp, position: number, delivery: Delivery | null, quoted: Quoted | null, reactions: Array<string>, resend_of: MessageId | null, forwarded: boolean, edited: boolean, revoked: boolean, 
+/**
+ * Only this desk knows it so far.
+ */
+pending: boolean, 
+/**
+ * The server refused the intent behind it; the text is kept.
+ */
+refused: Code | null, 
+/**
+ * For `order` content: the order that it became.
+ */
+order: OrderTag | null, };
+
+/**
+ * What the engine tells the window: which queries are stale, and what the OS should be told.
+ */
+export type Event = { "event": "phase" } | { "event": "connection" } | { "event": "lists" } | { "event": "conversations", ids: Array<ConversationId>, } | { "event": "board" } | { "event": "outbox" } | { "event": "notify", conversation: ConversationId, title: string, body: string | null, } | { "event": "open", conversation: ConversationId, };
+
+/**
+ * Why a message was not sent or not delivered.
+ */
+export type Failure = { code: Code, 
+/**
+ * Meta's number for it, when Meta said it.
+ */
+meta_code: number | null, at: Timestamp, };
+
+/**
+ * How far the goods are.
+ */
+export type Fulfilment = "draft" | "confirmed" | "shipped" | "delivered" | "cancelled";
+
+/**
+ * One connected endpoint of a channel, for WhatsApp one business phone number.
+ */
+export type InboxId = string;
+
+/**
+ * An inbox with its count of open conversations.
+ */
+export type InboxView = { id: InboxId, name: string, channel: Channel, address: Phone | null, connected: boolean, open: number, };
+
+/**
+ * One edit made on a desk; its idempotency key, minted once when the edit is made.
+ */
 export type IntentId = string;
-export type Phone = string;
-export type PersonName = string;
-export type Username = string;
+
+/**
+ * A label that members put on conversations.
+ */
+export type LabelId = string;
+
+/**
+ * A label with its count of open conversations.
+ */
+export type LabelView = { id: LabelId, name: string, colour: string, open: number, };
+
+/**
+ * Where a list goes on: the last row's order and id.
+ */
+export type ListCursor = { active_at: Timestamp, id: ConversationId, };
+
+/**
+ * The gate's answer.
+ */
+export type MayWrite = { allowed: boolean, code: Code | null, };
+
+/**
+ * The signed-in member.
+ */
+export type Me = { id: MemberId, name: PersonName, role: Role, workspace: string, server: string, };
+
+/**
+ * An attachment; bytes stand elsewhere.
+ */
+export type Media = { kind: MediaKind, mime: string | null, caption: MessageText | null, filename: MessageText | null, 
+/**
+ * Recorded in the chat, not a file.
+ */
+voice: boolean, 
+/**
+ * Meta's id, valid for 7 days (meta-platform.md §7).
+ */
+provider_id: string | null, 
+/**
+ * Why the bytes are not there: Meta's error code.
+ */
+failure: number | null, };
+
+/**
+ * Kinds of attachment.
+ */
+export type MediaKind = "image" | "video" | "audio" | "document" | "sticker";
+
+/**
+ * A person who works in a workspace.
+ */
+export type MemberId = string;
+
+/**
+ * A colleague.
+ */
+export type MemberView = { id: MemberId, name: PersonName, role: Role, active: boolean, };
+
+/**
+ * A message that holds the words.
+ */
+export type MessageHit = { message: MessageId, conversation: ConversationId, contact_name: PersonName | null, direction: Direction, sent_at: Timestamp, 
+/**
+ * Pieces of the text around the hit; `hit` pieces are to be marked.
+ */
+snippet: Array<SnippetPart>, };
+
+/**
+ * One entry of a timeline: incoming, outgoing, note or activity.
+ */
+export type MessageId = string;
+
+/**
+ * What somebody wrote: message, caption, note, AI output.
+ */
 export type MessageText = string;
+
+/**
+ * What a customer ordered.
+ */
+export type OrderId = string;
+
+/**
+ * One line of an order.
+ */
+export type OrderItemId = string;
+
+/**
+ * One line of an order.
+ */
+export type OrderItemView = { id: OrderItemId, sku: string, name: string | null, quantity: number, price_minor: number, };
+
+/**
+ * One line of a cart as the customer saw it; the price is not trusted (meta-platform.md §3.1).
+ */
+export type OrderLine = { 
+/**
+ * The catalog's SKU.
+ */
+sku: string, quantity: number, 
+/**
+ * Price of one in minor units of `currency`.
+ */
+price_minor: number, 
+/**
+ * ISO 4217.
+ */
+currency: string, };
+
+/**
+ * An order's number and stage, for chips.
+ */
+export type OrderTag = { id: OrderId, number: number, stage: string, };
+
+/**
+ * An order with its lines.
+ */
+export type OrderView = { id: OrderId, number: number, conversation: ConversationId, contact_name: PersonName | null, pipeline: PipelineId, stage: StageId, stage_name: string, 
+/**
+ * Place of the stage and how many stages there are: for a progress bar.
+ */
+stage_place: number, stage_count: number, fulfilment: Fulfilment, payment: Payment, currency: string, total_minor: number, placed_at: Timestamp, staged_at: Timestamp, items: Array<OrderItemView>, assignee: MemberId | null, window: Window, 
+/**
+ * A move of this order waits for the server.
+ */
+pending: boolean, };
+
+/**
+ * What waits to be sent or was refused.
+ */
+export type OutboxItem = { id: IntentId, made_at: Timestamp, state: OutboxState, 
+/**
+ * `send_message`, `add_note`, `assign`, `set_status`, `label`, `mark_read`, `move_order`, `cancel_send`.
+ */
+action: string, conversation: ConversationId | null, contact_name: PersonName | null, text: MessageText | null, code: Code | null, };
+
+/**
+ * Where an item of the outbox stands.
+ */
+export type OutboxState = "queued" | "sending" | "blocked" | "needs_review";
+
+/**
+ * How far the money is.
+ */
+export type Payment = "unpaid" | "pending" | "paid" | "refunded";
+
+/**
+ * A person's name.
+ */
+export type PersonName = string;
+
+/**
+ * Where the desk stands, from the very start of the window.
+ */
+export type Phase = { "phase": "opening" } | { "phase": "signed_out", server: string | null, } | { "phase": "blocked", code: Code, } | { "phase": "ready", me: Me, };
+
+/**
+ * A phone number, digits with or without a leading plus, as the source wrote it.
+ */
+export type Phone = string;
+
+/**
+ * A board of stages.
+ */
+export type PipelineId = string;
+
+/**
+ * A pipeline with its count of orders that are not closed.
+ */
+export type PipelineView = { id: PipelineId, name: string, open: number, };
+
+/**
+ * The last entry, in short.
+ */
+export type Preview = { direction: Direction, 
+/**
+ * First line of the text, at most 160 characters; empty when `content_type` says it all.
+ */
+text: MessageText, 
+/**
+ * The `type` of the content: `text`, `media` (then `media_kind`), `order`, …
+ */
+content_type: string, media_kind: string | null, delivery: Delivery | null, };
+
+/**
+ * The body of every refusal over HTTP and IPC.
+ */
+export type Problem = { code: Code, 
+/**
+ * For logs and developers, in English; people are shown the catalog's text for `code`.
+ */
+message: string, 
+/**
+ * Milliseconds to wait before another try, when that helps.
+ */
+retry_after?: number | null, };
+
+/**
+ * The entry that another answers.
+ */
+export type Quoted = { id: MessageId, direction: Direction, text: MessageText, };
+
+/**
+ * A member's role.
+ */
+export type Role = "agent" | "manager" | "admin";
+
+/**
+ * What a search found, newest first.
+ */
+export type SearchResult = { messages: Array<MessageHit>, contacts: Array<ContactHit>, };
+
+/**
+ * A bearer token or password on its way; never shown by `Debug`.
+ */
+export type Secret = string;
+
+/**
+ * Counts beside the views.
+ */
+export type Sidebar = { mine: number, mine_unread: number, unassigned: number, snoozed: number, all_open: number, outbox: number, inboxes: Array<InboxView>, labels: Array<LabelView>, pipelines: Array<PipelineView>, members: Array<MemberView>, };
+
+/**
+ * A piece of a snippet.
+ */
+export type SnippetPart = { text: MessageText, hit: boolean, };
+
+/**
+ * One column of a pipeline.
+ */
+export type StageId = string;
+
+/**
+ * What is to be done about a conversation.
+ */
+export type Status = "open" | "pending" | "snoozed" | "resolved";
+
+/**
+ * Events that appear as a line in the timeline.
+ */
+export type SystemEvent = "number_changed" | "user_id_changed" | "identity_changed" | "order_added" | "assigned" | "unassigned" | "resolved" | "reopened" | "other";
+
+/**
+ * Place of an entry.
+ */
+export type TimelineCursor = { position: number, sent_at: Timestamp, id: MessageId, };
+
+/**
+ * A page of a timeline, oldest first.
+ */
+export type TimelinePage = { entries: Array<Entry>, 
+/**
+ * Pass as `before` to get the page above; `None` at the top of what this desk holds.
+ */
+before: TimelineCursor | null, };
+
+/**
+ * Milliseconds since 1970-01-01 UTC.
+ */
 export type Timestamp = number;
 
-export type Code =
-  | 'bad_request' | 'unauthorized' | 'bad_credentials' | 'device_revoked' | 'forbidden' | 'not_found' | 'too_large'
-  | 'rate_limited' | 'protocol_mismatch' | 'resync_required' | 'blocked' | 'conflict' | 'out_of_scope' | 'too_old'
-  | 'window_closed' | 'window_never_opened' | 'empty_message' | 'text_too_long' | 'no_address' | 'contact_blocked'
-  | 'inbox_unavailable' | 'unsupported_content' | 'meta_auth' | 'meta_rejected' | 'meta_rate_limited' | 'undeliverable'
-  | 'unconfirmed' | 'cancelled' | 'offline' | 'server_failed' | 'keyring_missing' | 'keyring_locked' | 'wrong_key'
-  | 'store_damaged' | 'disk_full' | 'already_open' | 'signed_out' | 'internal' | 'unknown';
+/**
+ * A sum in one currency.
+ */
+export type Total = { currency: string, minor: number, };
 
-export type Channel = 'whatsapp' | 'messenger' | 'instagram';
-export type Role = 'agent' | 'manager' | 'admin';
-export type Status = 'open' | 'pending' | 'snoozed' | 'resolved';
-export type Direction = 'incoming' | 'outgoing' | 'note' | 'activity';
-export type Fulfilment = 'draft' | 'confirmed' | 'shipped' | 'delivered' | 'cancelled';
-export type Payment = 'unpaid' | 'pending' | 'paid' | 'refunded';
-export type DeliveryState =
-  | 'queued' | 'sending' | 'unconfirmed' | 'cancelled' | 'failed' | 'accepted' | 'held' | 'sent' | 'delivered' | 'read'
-  | 'played';
-export type MediaKind = 'image' | 'video' | 'audio' | 'document' | 'sticker';
-export type ChoiceKind = 'button' | 'list' | 'flow' | 'call_permission' | 'other';
-export type SystemEvent =
-  | 'number_changed' | 'user_id_changed' | 'identity_changed' | 'order_added' | 'assigned' | 'unassigned' | 'resolved'
-  | 'reopened' | 'other';
+/**
+ * A WhatsApp username, with or without `@`; mutable, for display only (meta-platform.md §3.3).
+ */
+export type Username = string;
 
-export type Failure = { code: Code; meta_code: number | null; at: Timestamp };
-export type Delivery = {
-  state: DeliveryState;
-  accepted_at: Timestamp | null;
-  sent_at: Timestamp | null;
-  delivered_at: Timestamp | null;
-  read_at: Timestamp | null;
-  played_at: Timestamp | null;
-  failure: Failure | null;
-};
+/**
+ * The views of the inbox.
+ */
+export type View = { "view": "mine" } | { "view": "unassigned" } | { "view": "snoozed" } | { "view": "all_open" } | { "view": "resolved" } | { "view": "inbox", id: InboxId, } | { "view": "label", id: LabelId, };
 
-export type Window =
-  | { state: 'open'; until: Timestamp }
-  | { state: 'closed'; since: Timestamp }
-  | { state: 'never_opened' };
+/**
+ * Whether free-form messages may go.
+ */
+export type Window = { "state": "open", until: Timestamp, } | { "state": "closed", since: Timestamp, } | { "state": "never_opened" };
 
-export type Media = {
-  kind: MediaKind;
-  mime: string | null;
-  caption: MessageText | null;
-  filename: MessageText | null;
-  voice: boolean;
-  provider_id: string | null;
-  failure: number | null;
-};
-export type ContactCard = { name: PersonName | null; phones: Phone[]; own: boolean };
-export type OrderLine = { sku: string; quantity: number; price_minor: number; currency: string };
-export type Content =
-  | { type: 'text'; body: MessageText }
-  | ({ type: 'media' } & Media)
-  | { type: 'location'; latitude: number; longitude: number; name: string | null; address: MessageText | null }
-  | { type: 'contacts'; cards: ContactCard[] }
-  | { type: 'reaction'; to: MessageId | null; emoji: string | null }
-  | { type: 'choice'; kind: ChoiceKind; title: MessageText; id: string | null; description: MessageText | null }
-  | { type: 'order'; catalog: string | null; lines: OrderLine[]; text: MessageText | null }
-  | { type: 'template'; name: string; language: string; parameters: MessageText[]; body: MessageText }
-  | { type: 'welcome' }
-  | { type: 'system'; event: SystemEvent; detail: MessageText | null }
-  | { type: 'unsupported'; reported: string };
-
-export type Me = { id: MemberId; name: PersonName; role: Role; workspace: string; server: string };
-export type Phase =
-  | { phase: 'opening' }
-  | { phase: 'signed_out'; server: string | null }
-  | { phase: 'blocked'; code: Code }
-  | { phase: 'ready'; me: Me };
-
-export type ConnectionState = 'online' | 'connecting' | 'offline';
-export type Connection = {
-  state: ConnectionState;
-  since: Timestamp;
-  heard_at: Timestamp | null;
-  queued: number;
-  needs_review: number;
-  syncing: number | null;
-  problem: Code | null;
-};
-
-export type View =
-  | { view: 'mine' }
-  | { view: 'unassigned' }
-  | { view: 'snoozed' }
-  | { view: 'all_open' }
-  | { view: 'resolved' }
-  | { view: 'inbox'; id: InboxId }
-  | { view: 'label'; id: LabelId };
-
-export type InboxView = { id: InboxId; name: string; channel: Channel; address: Phone | null; connected: boolean; open: number };
-export type LabelView = { id: LabelId; name: string; colour: string; open: number };
-export type PipelineView = { id: PipelineId; name: string; open: number };
-export type MemberView = { id: MemberId; name: PersonName; role: Role; active: boolean };
-export type Sidebar = {
-  mine: number;
-  mine_unread: number;
-  unassigned: number;
-  snoozed: number;
-  all_open: number;
-  outbox: number;
-  inboxes: InboxView[];
-  labels: LabelView[];
-  pipelines: PipelineView[];
-  members: MemberView[];
-};
-
-export type ListCursor = { active_at: Timestamp; id: ConversationId };
-export type Preview = {
-  direction: Direction;
-  text: MessageText;
-  content_type: string;
-  media_kind: string | null;
-  delivery: Delivery | null;
-};
-export type OrderTag = { id: OrderId; number: number; stage: string };
-export type ConversationRow = {
-  id: ConversationId;
-  contact: ContactId;
-  name: PersonName | null;
-  phone: Phone | null;
-  username: Username | null;
-  channel: Channel;
-  inbox: InboxId;
-  status: Status;
-  assignee: MemberId | null;
-  labels: LabelId[];
-  active_at: Timestamp;
-  snoozed_until: Timestamp | null;
-  unread: number;
-  window: Window;
-  preview: Preview | null;
-  draft: MessageText | null;
-  order: OrderTag | null;
-  not_sent: boolean;
-};
-export type ConversationPage = { rows: ConversationRow[]; next: ListCursor | null; total: number };
-
-export type MayWrite = { allowed: boolean; code: Code | null };
-export type EarlierConversation = { id: ConversationId; inbox_name: string; status: Status; active_at: Timestamp };
-export type OrderItemView = { id: OrderItemId; sku: string; name: string | null; quantity: number; price_minor: number };
-export type OrderView = {
-  id: OrderId;
-  number: number;
-  conversation: ConversationId;
-  contact_name: PersonName | null;
-  pipeline: PipelineId;
-  stage: StageId;
-  stage_name: string;
-  stage_place: number;
-  stage_count: number;
-  fulfilment: Fulfilment;
-  payment: Payment;
-  currency: string;
-  total_minor: number;
-  placed_at: Timestamp;
-  staged_at: Timestamp;
-  items: OrderItemView[];
-  assignee: MemberId | null;
-  window: Window;
-  pending: boolean;
-};
-export type ConversationDetail = {
-  row: ConversationRow;
-  inbox_name: string;
-  may_write: MayWrite;
-  orders: OrderView[];
-  earlier: EarlierConversation[];
-};
-
-export type TimelineCursor = { position: number; sent_at: Timestamp; id: MessageId };
-export type Quoted = { id: MessageId; direction: Direction; text: MessageText };
-export type Entry = {
-  id: MessageId;
-  direction: Direction;
-  author: MemberId | null;
-  content: Content;
-  sent_at: Timestamp;
-  position: number;
-  delivery: Delivery | null;
-  quoted: Quoted | null;
-  reactions: string[];
-  resend_of: MessageId | null;
-  forwarded: boolean;
-  edited: boolean;
-  revoked: boolean;
-  pending: boolean;
-  refused: Code | null;
-  order: OrderTag | null;
-};
-export type TimelinePage = { entries: Entry[]; before: TimelineCursor | null };
-
-export type Total = { currency: string; minor: number };
-export type BoardColumn = {
-  stage: StageId;
-  name: string;
-  closed: boolean;
-  count: number;
-  totals: Total[];
-  cards: OrderView[];
-};
-export type Board = { id: PipelineId; name: string; columns: BoardColumn[] };
-
-export type OutboxState = 'queued' | 'sending' | 'blocked' | 'needs_review';
-export type OutboxItem = {
-  id: IntentId;
-  made_at: Timestamp;
-  state: OutboxState;
-  action: string;
-  conversation: ConversationId | null;
-  contact_name: PersonName | null;
-  text: MessageText | null;
-  code: Code | null;
-};
-
-export type SnippetPart = { text: MessageText; hit: boolean };
-export type MessageHit = {
-  message: MessageId;
-  conversation: ConversationId;
-  contact_name: PersonName | null;
-  direction: Direction;
-  sent_at: Timestamp;
-  snippet: SnippetPart[];
-};
-export type ContactHit = {
-  contact: ContactId;
-  conversation: ConversationId | null;
-  name: PersonName | null;
-  phone: Phone | null;
-};
-export type SearchResult = { messages: MessageHit[]; contacts: ContactHit[] };
-
-export type Event =
-  | { event: 'phase' }
-  | { event: 'connection' }
-  | { event: 'lists' }
-  | { event: 'conversations'; ids: ConversationId[] }
-  | { event: 'board' }
-  | { event: 'outbox' }
-  | { event: 'notify'; conversation: ConversationId; title: string; body: string | null }
-  | { event: 'open'; conversation: ConversationId };
-
-export type DraftMode = 'reply' | 'note';
-
+/** Every command: its arguments and its result. */
 export interface Commands {
   phase: [Record<string, never>, Phase];
   connection: [Record<string, never>, Connection];
   sidebar: [Record<string, never>, Sidebar];
-  conversations: [{ view: View; after: ListCursor | null; limit: number }, ConversationPage];
+  conversations: [{ view: View, after: ListCursor | null, limit: number }, ConversationPage];
   conversation: [{ id: ConversationId }, ConversationDetail | null];
-  timeline: [{ conversation: ConversationId; before: TimelineCursor | null; limit: number }, TimelinePage];
+  timeline: [{ conversation: ConversationId, before: TimelineCursor | null, limit: number }, TimelinePage];
   board: [{ pipeline: PipelineId | null }, Board | null];
-  outbox: [Record<string, never>, OutboxItem[]];
-  search: [{ text: string; limit: number }, SearchResult];
-  draft: [{ conversation: ConversationId; mode: DraftMode }, string | null];
-  sign_in: [{ server: string; email: string; password: string; device_name: string }, Phase];
+  outbox: [Record<string, never>, Array<OutboxItem>];
+  search: [{ text: MessageText, limit: number }, SearchResult];
+  draft: [{ conversation: ConversationId, mode: DraftMode }, MessageText | null];
+  sign_in: [{ server: string, email: Email, password: Secret, device_name: string }, Phase];
   sign_out: [Record<string, never>, Phase];
   retry_open: [Record<string, never>, Phase];
-  send_reply: [
-    { conversation: ConversationId; text: string; reply_to: MessageId | null; newest_shown: MessageId | null },
-    MessageId,
-  ];
+  send_reply: [{ conversation: ConversationId, text: MessageText, reply_to: MessageId | null, newest_shown: MessageId | null }, MessageId];
   resend: [{ message: MessageId }, MessageId];
-  cancel_send: [{ message: MessageId; conversation: ConversationId }, null];
-  add_note: [{ conversation: ConversationId; text: string }, MessageId];
-  assign: [{ conversation: ConversationId; assignee: MemberId | null }, null];
-  set_status: [{ conversation: ConversationId; status: Status; snoozed_until: Timestamp | null }, null];
-  label: [{ conversation: ConversationId; add: LabelId[]; remove: LabelId[] }, null];
-  mark_read: [{ conversation: ConversationId; upto: number }, null];
-  move_order: [{ order: OrderId; stage: StageId }, null];
-  save_draft: [{ conversation: ConversationId; mode: DraftMode; text: string }, null];
+  cancel_send: [{ message: MessageId, conversation: ConversationId }, null];
+  add_note: [{ conversation: ConversationId, text: MessageText }, MessageId];
+  assign: [{ conversation: ConversationId, assignee: MemberId | null }, null];
+  set_status: [{ conversation: ConversationId, status: Status, snoozed_until: Timestamp | null }, null];
+  label: [{ conversation: ConversationId, add: Array<LabelId>, remove: Array<LabelId> }, null];
+  mark_read: [{ conversation: ConversationId, upto: number }, null];
+  move_order: [{ order: OrderId, stage: StageId }, null];
+  save_draft: [{ conversation: ConversationId, mode: DraftMode, text: MessageText }, null];
   discard_intent: [{ id: IntentId }, null];
   retry_intent: [{ id: IntentId }, null];
-  focus: [{ conversation: ConversationId | null; window_focused: boolean }, null];
+  focus: [{ conversation: ConversationId | null, window_focused: boolean }, null];
   sync_now: [Record<string, never>, null];
 }
