@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use parley_domain::{Clock, Code, Randomness};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 
 use crate::events::Emitter;
 use crate::keys::{KeyVault, OsKeyring};
@@ -20,6 +20,9 @@ use crate::notify::Front;
 use crate::os::{OsRandomness, SystemClock};
 use crate::views::{Event, Me, Phase};
 use crate::{Error, Result};
+
+/// How long queries in flight may hold a desk that is being closed.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// What an engine needs from outside.
 #[derive(Clone)]
@@ -57,6 +60,8 @@ pub(crate) struct Inner {
     /// Held while a desk is opened, signed in or out.
     pub change: tokio::sync::Mutex<()>,
     pub driver: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    /// Ends when the files of the open desk are closed.
+    pub closed: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 /// Where the engine stands.
@@ -87,6 +92,7 @@ impl Engine {
                 front: Arc::default(),
                 change: tokio::sync::Mutex::new(()),
                 driver: Mutex::new(None),
+                closed: Mutex::new(None),
             }),
         };
         let opening = engine.clone();
@@ -155,16 +161,14 @@ impl Engine {
             driver.abort();
             let _ = driver.await;
         }
-        let State::Ready(live) = self.state() else { return };
+        if !matches!(self.state(), State::Ready(_)) {
+            return;
+        }
         self.set_state(State::Opening);
-        let weak = Arc::downgrade(&live);
-        drop(live);
-        // Queries in flight hold the desk for some milliseconds more.
-        for _ in 0..200 {
-            if weak.strong_count() == 0 {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let closed = lock(&self.inner.closed).take();
+        if let Some(closed) = closed {
+            // Queries in flight hold the desk for some milliseconds more.
+            let _ = tokio::time::timeout(PATIENCE, closed).await;
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use parley_domain::protocol::change::ResyncReason;
 use parley_domain::protocol::intent::{Command, Outcome};
 use parley_domain::{Clock, Code, ConversationId, InboxId, IntentId, MessageText, Randomness};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::Auth;
 use crate::egress::Egress;
@@ -51,6 +51,8 @@ pub(crate) struct Live {
     pub front: Arc<Mutex<Front>>,
     pub notifier: Mutex<Notifier>,
     pub wishes: mpsc::UnboundedSender<Wish>,
+    /// Dropped last: tells that the files are closed and the folder is free.
+    pub _open: oneshot::Sender<()>,
 }
 
 impl Live {

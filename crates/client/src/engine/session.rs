@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use parley_domain::protocol::endpoint::{SignIn, SignOut};
 use parley_domain::protocol::session::{Secret, Session, SignInRequest};
 use parley_domain::{Code, Email};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use super::{Engine, State};
@@ -172,6 +172,8 @@ impl Engine {
         let auth = Auth::new(config.vault.clone(), config.clock.clone(), session_secret(dir), signed_in.device);
         // Wishes before the driver runs are of no use to anybody.
         let (wishes, _) = mpsc::unbounded_channel();
+        let (open, closed) = oneshot::channel();
+        *lock(&self.inner.closed) = Some(closed);
         Ok(Live {
             stores,
             signed_in: RwLock::new(signed_in),
@@ -188,6 +190,7 @@ impl Engine {
             front: self.inner.front.clone(),
             notifier: Mutex::new(Notifier::default()),
             wishes,
+            _open: open,
         })
     }
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use parley_domain::protocol::intent::{Command, Intent};
 use parley_domain::{Code, ConversationId, IntentId, MessageText};
 use rusqlite::{Connection, params};
-use serde::{Deserialize, Serialize};
 
 use super::rows::get;
 use super::value::{Id, id};
@@ -52,16 +51,7 @@ impl Pending {
     }
 }
 
-/// What a draft is for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-pub enum DraftMode {
-    /// For the customer.
-    Reply,
-    /// For colleagues.
-    Note,
-}
+pub use crate::views::DraftMode;
 
 impl DraftMode {
     fn as_str(self) -> &'static str {

@@ -1,0 +1,89 @@
+//! What is at rest: no byte of a canary in any file, and the same scan finds it when encryption is off.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use parley_client::keys::MemoryVault;
+use parley_client::{DraftMode, Engine};
+
+use crate::world::*;
+
+const INCOMING: &str = "canary-incoming-4711";
+const ANSWER: &str = "canary-answer-4711";
+const DRAFT: &str = "canary-draft-4711";
+const CANARIES: [&str; 5] = [INCOMING, ANSWER, DRAFT, "Contact 1", "refresh-canary-token"];
+
+fn found(dir: &Path, needle: &str) -> bool {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
+        if path.is_dir() {
+            found(&path, needle)
+        } else {
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            bytes.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle.as_bytes()))
+        }
+    })
+}
+
+async fn story(dir: &Path) -> Engine {
+    let server = Server::start().await;
+    server.world().say(1, 800, INCOMING);
+    let engine = Engine::start(config(dir, Arc::new(MemoryVault::default()))).await;
+    until(&engine, "opened", async || engine.phase() != parley_client::views::Phase::Opening).await;
+    engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "LAPTOP-7").await.unwrap();
+    synced(&engine).await;
+    engine.send_reply(conversation(1), ANSWER, None, None).await.unwrap();
+    engine.save_draft(conversation(1), DraftMode::Reply, DRAFT).await.unwrap();
+    assert_eq!(texts(&engine, 1).await.last().unwrap(), ANSWER);
+    engine
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_byte_of_a_message_is_at_rest_in_clear() {
+    let dir = tempfile::tempdir().unwrap();
+    // The files are looked at while they are open, so that the write-ahead logs are there too, and again when closed.
+    let engine = story(dir.path()).await;
+    for canary in CANARIES {
+        assert!(!found(dir.path(), canary), "{canary}");
+    }
+    engine.close().await;
+    for canary in CANARIES {
+        assert!(!found(dir.path(), canary), "{canary}");
+    }
+    // Positive control: the same story and the same scan without encryption, in a process of its own.
+    let plain = tempfile::tempdir().unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "forensics::story_for_the_control", "--nocapture", "--ignored"])
+        .env("PARLEY_CIPHER_OFF", "1")
+        .env("CONTROL_DIR", plain.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for canary in [INCOMING, ANSWER, DRAFT] {
+        assert!(found(plain.path(), canary), "the scan is blind: {canary}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by the test above"]
+async fn story_for_the_control() {
+    let Some(dir) = std::env::var_os("CONTROL_DIR") else { return };
+    let engine = story(Path::new(&dir)).await;
+    engine.close().await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_owner_can_enter_a_desks_directory() {
+    use std::os::unix::fs::PermissionsExt;
+    let (server, desk) = (Server::start().await, Desk::new());
+    let _engine = desk.signed_in(&server).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for entry in std::fs::read_dir(desk.dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            assert_eq!(mode(&path), 0o700);
+            assert_eq!(mode(&path.join("keys.json")), 0o600);
+        }
+    }
+}

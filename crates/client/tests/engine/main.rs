@@ -1,0 +1,9 @@
+//! The engine against a pretend server: what a member would see, offline and online.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod forensics;
+mod outbox;
+mod sync;
+mod vault;
+mod views;
+mod world;

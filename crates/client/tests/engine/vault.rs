@@ -1,0 +1,146 @@
+//! Stores open with their own key only; a missing, locked or changed keyring is a screen and creates nothing.
+
+use std::path::{Path, PathBuf};
+
+use parley_client::Engine;
+use parley_client::keys::KeyVault;
+use parley_client::views::Phase;
+use parley_domain::Code;
+
+use crate::world::*;
+
+fn files(dir: &Path) -> Vec<(PathBuf, u64)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push((path, entry.metadata().unwrap().len()));
+        }
+    }
+    found.sort();
+    found
+}
+
+fn store_secret(desk: &Desk) -> String {
+    desk.vault.names().into_iter().find(|name| name.ends_with("/store")).unwrap()
+}
+
+fn only_dir(desk: &Desk) -> PathBuf {
+    std::fs::read_dir(desk.dir.path()).unwrap().map(|e| e.unwrap().path()).find(|path| path.is_dir()).unwrap()
+}
+
+async fn blocked(desk: &Desk) -> (Engine, Code) {
+    let before = files(desk.dir.path());
+    let engine = desk.open().await;
+    let Phase::Blocked { code } = engine.phase() else { panic!("{:?}", engine.phase()) };
+    assert_eq!(files(desk.dir.path()), before, "nothing is created or changed");
+    (engine, code)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_locked_or_changed_keyring_gets_its_own_screen_and_retry_works() {
+    let (server, desk) = (Server::start().await, Desk::new());
+    desk.signed_in(&server).await.close().await;
+
+    desk.vault.fail_with(Some(Code::KeyringLocked));
+    let (engine, code) = blocked(&desk).await;
+    assert_eq!(code, Code::KeyringLocked);
+    assert_eq!(engine.sidebar().await.unwrap_err().code(), Code::KeyringLocked);
+    desk.vault.fail_with(None);
+    assert!(matches!(engine.retry_open().await.unwrap(), Phase::Ready { .. }));
+    assert_eq!(texts(&engine, 1).await, ["Hello from the first sync"]);
+    engine.close().await;
+
+    desk.vault.fail_with(Some(Code::KeyringMissing));
+    assert_eq!(blocked(&desk).await.1, Code::KeyringMissing);
+    desk.vault.fail_with(None);
+
+    let name = store_secret(&desk);
+    let secret = desk.vault.get(&name).unwrap().unwrap();
+    desk.vault.set(&name, &[7; 32]).unwrap();
+    assert_eq!(blocked(&desk).await.1, Code::WrongKey);
+    desk.vault.delete(&name).unwrap();
+    assert_eq!(blocked(&desk).await.1, Code::WrongKey);
+
+    desk.vault.set(&name, &secret).unwrap();
+    assert!(matches!(desk.open().await.phase(), Phase::Ready { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_or_missing_file_is_told_apart_from_a_wrong_key_and_left_alone() {
+    let (server, desk) = (Server::start().await, Desk::new());
+    desk.signed_in(&server).await.close().await;
+    let dir = only_dir(&desk);
+    let replica = dir.join("replica.db");
+    let whole = std::fs::read(&replica).unwrap();
+
+    let mut damaged = whole.clone();
+    damaged[100..200].fill(0);
+    std::fs::write(&replica, &damaged).unwrap();
+    assert_eq!(blocked(&desk).await.1, Code::StoreDamaged);
+
+    std::fs::remove_file(&replica).unwrap();
+    assert_eq!(blocked(&desk).await.1, Code::StoreDamaged);
+    assert!(!replica.exists());
+
+    // A file of the same desk in another's place does not open either: each has a key of its own.
+    std::fs::copy(dir.join("outbox.db"), &replica).unwrap();
+    assert_eq!(blocked(&desk).await.1, Code::StoreDamaged);
+
+    std::fs::write(&replica, &whole).unwrap();
+    std::fs::write(dir.join("keys.json"), b"{").unwrap();
+    assert_eq!(blocked(&desk).await.1, Code::StoreDamaged);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signing_in_with_a_locked_keyring_creates_nothing_and_does_not_ask_the_server() {
+    let (server, desk) = (Server::start().await, Desk::new());
+    desk.vault.fail_with(Some(Code::KeyringLocked));
+    let engine = desk.open().await;
+    let error = engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "x").await.unwrap_err();
+    assert_eq!(error.code(), Code::KeyringLocked);
+    assert!(files(desk.dir.path()).is_empty());
+    assert!(server.world().log.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_leaves_nothing_behind() {
+    let (server, desk) = (Server::start().await, Desk::new());
+    let engine = desk.open().await;
+    let error = engine.sign_in(&server.address.to_string(), "ana@example.com", "wrong", "x").await.unwrap_err();
+    assert_eq!(error.code(), Code::BadCredentials);
+    assert!(files(desk.dir.path()).is_empty() && desk.vault.names().is_empty());
+    assert_eq!(engine.phase(), Phase::SignedOut { server: None });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_parley_is_kept_out() {
+    let (server, desk) = (Server::start().await, Desk::new());
+    let first = desk.signed_in(&server).await;
+    let second = desk.open().await;
+    assert_eq!(second.phase(), Phase::Blocked { code: Code::AlreadyOpen });
+    first.close().await;
+    assert!(matches!(second.retry_open().await.unwrap(), Phase::Ready { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signing_out_and_being_revoked_leave_no_file_and_no_secret() {
+    let (server, desk) = (Server::start().await, Desk::new());
+    let engine = desk.signed_in(&server).await;
+    assert!(matches!(engine.sign_out().await.unwrap(), Phase::SignedOut { server: Some(_) }));
+    let left = |desk: &Desk| files(desk.dir.path()).into_iter().filter(|(path, _)| !path.ends_with("desk.json")).count();
+    assert_eq!((left(&desk), desk.vault.names().len()), (0, 0));
+
+    let engine = desk.signed_in(&server).await;
+    // The socket must be open to hear of it.
+    server.change(|world| {
+        world.say(1, 900, "one more");
+    });
+    until(&engine, "poked", async || texts(&engine, 1).await.len() == 2).await;
+    server.revoke();
+    until(&engine, "wiped", async || matches!(engine.phase(), Phase::SignedOut { .. })).await;
+    assert_eq!((left(&desk), desk.vault.names().len()), (0, 0));
+}

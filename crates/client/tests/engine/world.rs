@@ -1,0 +1,608 @@
+//! A pretend server over rows in memory that speaks the sync protocol, and a desk that is signed in to it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::{Message as Frame, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use parley_client::keys::MemoryVault;
+use parley_client::os::{OsRandomness, SystemClock};
+use parley_client::views::{Event, Phase};
+use parley_client::{Engine, EngineConfig};
+use parley_domain::channel::Channel;
+use parley_domain::contact::Contact;
+use parley_domain::content::Content;
+use parley_domain::conversation::{Conversation, Status};
+use parley_domain::decide::{Decision, decide, needed};
+use parley_domain::entity::{Entity, Key, Kind, Root, RowSet};
+use parley_domain::message::{Direction, Message};
+use parley_domain::order::{Fulfilment, Order, Payment, Pipeline, Stage};
+use parley_domain::permission::{Actor, Role};
+use parley_domain::protocol::change::*;
+use parley_domain::protocol::intent::*;
+use parley_domain::protocol::session::{Secret, Session};
+use parley_domain::workspace::{Inbox, Label, Member, Workspace};
+use parley_domain::*;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+pub fn uuid(n: u128) -> Uuid {
+    Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + n)
+}
+pub fn me() -> MemberId {
+    MemberId(uuid(1))
+}
+pub fn colleague() -> MemberId {
+    MemberId(uuid(2))
+}
+pub fn inbox() -> InboxId {
+    InboxId(uuid(3))
+}
+pub fn label() -> LabelId {
+    LabelId(uuid(4))
+}
+pub fn stage(n: u128) -> StageId {
+    StageId(uuid(10 + n))
+}
+pub fn conversation(n: u128) -> ConversationId {
+    ConversationId(uuid(1_000 + n))
+}
+pub fn contact(n: u128) -> ContactId {
+    ContactId(uuid(100_000 + n))
+}
+pub fn message(n: u128) -> MessageId {
+    MessageId(uuid(1_000_000 + n))
+}
+pub fn order(n: u128) -> OrderId {
+    OrderId(uuid(500 + n))
+}
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// What the pretend server holds, and how it misbehaves.
+#[derive(Default)]
+pub struct World {
+    pub seq: u64,
+    pub rows: BTreeMap<Key, (u64, Option<Entity>)>,
+    pub outcomes: Vec<Outcome>,
+    pub scope: Vec<(u64, Root, bool)>,
+    pub page: usize,
+    /// Answered before anything else is.
+    pub scripted: VecDeque<PullPage>,
+    /// Refuses intents of this kind of command with this code.
+    pub refuse: Option<Code>,
+    /// Requests of sync that are still answered; then the server fails. `None` answers all.
+    pub answers_left: Option<usize>,
+    /// Applies a push and loses the answer.
+    pub lose_push_answers: bool,
+    /// This many pushes fail before they are looked at.
+    pub fail_pushes: usize,
+    pub resync: Option<ResyncRequired>,
+    pub log: Vec<&'static str>,
+    pub pushed: Vec<Intent>,
+    pub refreshed: usize,
+    pub snapshot_after: Vec<Option<String>>,
+}
+
+impl World {
+    pub fn put(&mut self, entity: Entity) -> u64 {
+        self.seq += 1;
+        let mut entity = entity;
+        if let Entity::Message(row) = &mut entity
+            && row.position == 0
+        {
+            row.position = self.seq;
+        }
+        self.rows.insert(entity.key(), (self.seq, Some(entity)));
+        self.seq
+    }
+
+    pub fn delete(&mut self, key: Key) {
+        self.seq += 1;
+        self.rows.insert(key, (self.seq, None));
+    }
+
+    pub fn leave(&mut self, root: Root) {
+        self.seq += 1;
+        self.scope.retain(|(_, known, _)| *known != root);
+        self.scope.push((self.seq, root, false));
+    }
+
+    pub fn enter(&mut self, root: Root) {
+        self.seq += 1;
+        self.scope.retain(|(_, known, _)| *known != root);
+        self.scope.push((self.seq, root, true));
+    }
+
+    pub fn workspace(&self) -> WorkspaceId {
+        WorkspaceId(uuid(0))
+    }
+
+    fn visible(&self, root: Root) -> bool {
+        !self.scope.iter().any(|(_, known, visible)| *known == root && !visible)
+    }
+
+    fn row(&self, key: Key, seq: u64, entity: &Option<Entity>) -> Row {
+        let root = entity.as_ref().map_or(key, |entity| entity.root(self.workspace()));
+        Row { key, root, seq, entity: entity.clone() }
+    }
+
+    pub fn set_up(&mut self) {
+        self.page = 1_000;
+        let at = now();
+        self.put(Entity::Workspace(Workspace { id: self.workspace(), name: "Bluebird Bakery".into() }));
+        for (id, name) in [(me(), "Ana"), (colleague(), "Ben")] {
+            self.put(Entity::Member(Member { id, name: name.into(), role: Role::Agent, active: true }));
+        }
+        let address = Some(Phone::new("+15550100"));
+        let name = "Shop".into();
+        self.put(Entity::Inbox(Inbox { id: inbox(), name, channel: Channel::Whatsapp, address, connected: true }));
+        self.put(Entity::Label(Label { id: label(), name: "vip".into(), colour: "amber".into() }));
+        let pipeline = PipelineId(uuid(5));
+        self.put(Entity::Pipeline(Pipeline { id: pipeline, name: "Orders".into() }));
+        for (place, name) in ["New", "Packed", "Done"].into_iter().enumerate() {
+            let id = stage(place as u128);
+            let closed = name == "Done";
+            self.put(Entity::Stage(Stage { id, pipeline, name: name.into(), place: place as u32, closed }));
+        }
+        for n in 0..3 {
+            self.talk(n, at);
+            self.say(n, n * 10, "Hello from the first sync");
+        }
+    }
+
+    /// A conversation with its contact.
+    pub fn talk(&mut self, n: u128, at: Timestamp) {
+        self.put(Entity::Contact(Contact {
+            id: contact(n),
+            name: Some(PersonName::new(format!("Contact {n}"))),
+            phone: Some(Phone::new(format!("4915100000{n:03}"))),
+            username: None,
+            blocked: false,
+            reachable: true,
+        }));
+        self.put(Entity::Conversation(Conversation {
+            id: conversation(n),
+            inbox: inbox(),
+            contact: contact(n),
+            status: Status::Open,
+            assignee: None,
+            labels: BTreeSet::new(),
+            snoozed_until: None,
+            customer_wrote_at: Some(at),
+            entry_point_until: None,
+            active_at: at + n as i64,
+            read_upto: 0,
+        }));
+    }
+
+    /// The customer of conversation `n` writes.
+    pub fn say(&mut self, n: u128, id: u128, text: &str) -> u64 {
+        let row = Message {
+            id: message(id),
+            conversation: conversation(n),
+            direction: Direction::Incoming,
+            author: None,
+            content: Content::Text { body: text.into() },
+            sent_at: now(),
+            position: 0,
+            delivery: None,
+            reply_to: None,
+            resend_of: None,
+            forwarded: false,
+            edited: false,
+            revoked: false,
+        };
+        self.put(Entity::Message(row))
+    }
+
+    pub fn place_order(&mut self, n: u128) {
+        let at = now();
+        self.put(Entity::Order(Order {
+            id: order(n),
+            contact: contact(n),
+            conversation: conversation(n),
+            number: 1_000 + n as u64,
+            stage: stage(0),
+            stage_by: None,
+            fulfilment: Fulfilment::Draft,
+            payment: Payment::Unpaid,
+            currency: "EUR".into(),
+            total_minor: 4_200,
+            placed_at: at,
+            staged_at: at,
+        }));
+    }
+
+    pub fn change(&mut self, n: u128, change: impl FnOnce(&mut Conversation)) {
+        let Some((_, Some(Entity::Conversation(row)))) = self.rows.get(&Key::new(Kind::Conversation, conversation(n)))
+        else {
+            panic!("no such conversation");
+        };
+        let mut row = row.clone();
+        change(&mut row);
+        self.put(Entity::Conversation(row));
+    }
+
+    fn apply(&mut self, intent: &Intent) -> Verdict {
+        if let Some(known) = self.outcomes.iter().find(|outcome| outcome.id == intent.id) {
+            return known.verdict;
+        }
+        let accepted = |id| {
+            self.outcomes
+                .iter()
+                .any(|outcome| outcome.id == id && matches!(outcome.verdict, Verdict::Applied | Verdict::NoOp))
+        };
+        if !intent.after.iter().all(|id| accepted(*id)) {
+            return Verdict::Blocked;
+        }
+        let mut rows = RowSet::default();
+        loop {
+            let found: Vec<Entity> = needed(&intent.command, &rows)
+                .into_iter()
+                .filter_map(|key| self.rows.get(&key).and_then(|(_, entity)| entity.clone()))
+                .collect();
+            if found.is_empty() {
+                break;
+            }
+            found.into_iter().for_each(|entity| rows.put(entity));
+        }
+        let actor = Actor { member: me(), role: Role::Agent, inboxes: [inbox()].into() };
+        let decision = match self.refuse {
+            Some(code) => Decision::Refuse(code),
+            None => decide(intent, &actor, &rows, now()),
+        };
+        let verdict = match decision {
+            Decision::Write(entities) => {
+                entities.into_iter().for_each(|entity| {
+                    self.put(entity);
+                });
+                Verdict::Applied
+            }
+            Decision::NoOp => Verdict::NoOp,
+            Decision::Refuse(code) => Verdict::Refused { code },
+        };
+        self.seq += 1;
+        self.outcomes.push(Outcome { id: intent.id, verdict, at_seq: self.seq });
+        verdict
+    }
+
+    fn pull(&mut self, from: u64) -> PullPage {
+        let mut changed: Vec<Row> = self
+            .rows
+            .iter()
+            .filter(|(_, (seq, _))| *seq > from)
+            .map(|(key, (seq, entity))| self.row(*key, *seq, entity))
+            .filter(|row| self.visible(row.root))
+            .collect();
+        changed.sort_by_key(|row| row.seq);
+        let more = changed.len() > self.page;
+        changed.truncate(self.page);
+        let upto = if more { changed.last().map_or(self.seq, |row| row.seq) } else { self.seq };
+        let within = |seq: u64| seq > from && seq <= upto;
+        let scope = |wanted: bool| -> Vec<Root> {
+            self.scope.iter().filter(|(seq, _, visible)| within(*seq) && *visible == wanted).map(|s| s.1).collect()
+        };
+        let marks = (1..changed.len().div_ceil(50))
+            .map(|n| Mark { index: n * 50, cursor: changed[n * 50 - 1].seq.to_string() })
+            .collect();
+        PullPage {
+            enter: scope(true),
+            gone: scope(false),
+            outcomes: self.outcomes.iter().filter(|outcome| within(outcome.at_seq)).cloned().collect(),
+            rows: changed,
+            upto,
+            cursor: upto.to_string(),
+            more,
+            marks,
+        }
+    }
+
+    fn all(&self, root: Option<Root>, after: Option<&str>) -> SnapshotPage {
+        let rows: Vec<Row> = self
+            .rows
+            .iter()
+            .map(|(key, (seq, entity))| self.row(*key, *seq, entity))
+            .filter(|row| row.entity.is_some() && self.visible(row.root) && root.is_none_or(|root| row.root == root))
+            .collect();
+        let (from, cursor) = match after {
+            Some(after) => {
+                let (from, cursor) = after.split_once('@').unwrap();
+                (from.parse().unwrap(), cursor.to_owned())
+            }
+            None => (0, self.seq.to_string()),
+        };
+        let to = (from + self.page).min(rows.len());
+        let after = (to < rows.len()).then(|| format!("{to}@{cursor}"));
+        let remaining = (rows.len() - to) as u64;
+        SnapshotPage { rows: rows[from..to].to_vec(), after, cursor, remaining }
+    }
+}
+
+/// A running pretend server.
+pub struct Server {
+    pub world: Arc<Mutex<World>>,
+    pub address: SocketAddr,
+    pokes: broadcast::Sender<Poke>,
+    task: Option<tokio::task::JoinHandle<()>>,
+}
+
+type Shared = (Arc<Mutex<World>>, broadcast::Sender<Poke>);
+
+impl Server {
+    pub async fn start() -> Self {
+        let mut world = World::default();
+        world.set_up();
+        let mut server = Self {
+            world: Arc::new(Mutex::new(world)),
+            address: "127.0.0.1:0".parse().unwrap(),
+            pokes: broadcast::channel(64).0,
+            task: None,
+        };
+        server.resume().await;
+        server
+    }
+
+    /// Listens (again, on the same port).
+    pub async fn resume(&mut self) {
+        let listener = tokio::net::TcpListener::bind(self.address).await.unwrap();
+        self.address = listener.local_addr().unwrap();
+        let app = Router::new()
+            .route("/v1/session/sign-in", post(sign_in))
+            .route("/v1/session/refresh", post(refresh))
+            .route("/v1/session/sign-out", post(|| async { Json(serde_json::json!({})) }))
+            .route("/v1/sync/pull", post(pull))
+            .route("/v1/sync/snapshot", post(snapshot))
+            .route("/v1/sync/backfill", post(backfill))
+            .route("/v1/sync/push", post(push))
+            .route("/v1/sync/outcomes", post(outcomes))
+            .route("/v1/sync/poke", get(poke))
+            .with_state((self.world.clone(), self.pokes.clone()));
+        self.task = Some(tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }));
+    }
+
+    /// The network goes down: nobody listens, sockets close.
+    pub async fn vanish(&mut self) {
+        let task = self.task.take().unwrap();
+        task.abort();
+        let _ = task.await;
+        self.world().answers_left = Some(0);
+        // Connections that are kept alive see a failure; sockets are closed.
+        let _ = self.pokes.send(Poke::Changed { seq: u64::MAX });
+    }
+
+    pub async fn come_back(&mut self) {
+        self.world().answers_left = None;
+        self.resume().await;
+    }
+
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    /// Changes the world and pokes.
+    pub fn change(&self, change: impl FnOnce(&mut World)) {
+        let seq = {
+            let mut world = self.world();
+            change(&mut world);
+            world.seq
+        };
+        let _ = self.pokes.send(Poke::Changed { seq });
+    }
+
+    pub fn revoke(&self) {
+        let _ = self.pokes.send(Poke::Revoked);
+    }
+}
+
+fn session() -> Session {
+    Session {
+        workspace: WorkspaceId(uuid(0)),
+        workspace_name: "Bluebird Bakery".into(),
+        member: me(),
+        member_name: "Ana".into(),
+        role: Role::Agent,
+        inboxes: vec![inbox()],
+        device: DeviceId(uuid(9)),
+        access_token: Secret::new("access"),
+        access_expires_at: Timestamp(600_000),
+        refresh_token: Secret::new("refresh-canary-token"),
+        server_time: Timestamp(0),
+    }
+}
+
+async fn sign_in(Json(request): Json<serde_json::Value>) -> Response {
+    if request["password"] == "right" {
+        Json(session()).into_response()
+    } else {
+        (StatusCode::UNAUTHORIZED, Json(serde_json::json!({"code": "bad_credentials", "message": ""}))).into_response()
+    }
+}
+
+async fn refresh(State((world, _)): State<Shared>) -> Response {
+    let mut world = world.lock().unwrap();
+    world.refreshed += 1;
+    match world.answers_left {
+        Some(0) => StatusCode::BAD_GATEWAY.into_response(),
+        _ => Json(session()).into_response(),
+    }
+}
+
+fn answer(world: &mut World, what: &'static str) -> Result<(), Box<Response>> {
+    match &mut world.answers_left {
+        Some(0) => return Err(Box::new(StatusCode::BAD_GATEWAY.into_response())),
+        Some(left) => *left -= 1,
+        None => {}
+    }
+    world.log.push(what);
+    match &world.resync {
+        Some(resync) if what != "push" && what != "snapshot" => {
+            let resync = resync.clone();
+            world.resync = None;
+            Err(Box::new((StatusCode::CONFLICT, Json(resync)).into_response()))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn pull(State((world, _)): State<Shared>, Json(request): Json<PullRequest>) -> Response {
+    let mut world = world.lock().unwrap();
+    if let Err(refusal) = answer(&mut world, "pull") {
+        return *refusal;
+    }
+    if let Some(page) = world.scripted.pop_front() {
+        return Json(page).into_response();
+    }
+    Json(world.pull(request.cursor.parse().unwrap())).into_response()
+}
+
+async fn snapshot(State((world, _)): State<Shared>, Json(request): Json<SnapshotRequest>) -> Response {
+    let mut world = world.lock().unwrap();
+    world.snapshot_after.push(request.after.clone());
+    match answer(&mut world, "snapshot") {
+        Ok(()) => Json(world.all(None, request.after.as_deref())).into_response(),
+        Err(refusal) => *refusal,
+    }
+}
+
+async fn backfill(State((world, _)): State<Shared>, Json(request): Json<BackfillRequest>) -> Response {
+    let mut world = world.lock().unwrap();
+    match answer(&mut world, "backfill") {
+        Ok(()) => Json(world.all(Some(request.root), request.after.as_deref())).into_response(),
+        Err(refusal) => *refusal,
+    }
+}
+
+async fn push(State((world, pokes)): State<Shared>, Json(request): Json<PushRequest>) -> Response {
+    let mut world = world.lock().unwrap();
+    if let Err(refusal) = answer(&mut world, "push") {
+        return *refusal;
+    }
+    if world.fail_pushes > 0 {
+        world.fail_pushes -= 1;
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    world.pushed.extend(request.intents.iter().cloned());
+    let answers =
+        request.intents.iter().map(|intent| Answer { id: intent.id, result: world.apply(intent) }).collect();
+    let _ = pokes.send(Poke::Changed { seq: world.seq });
+    if world.lose_push_answers {
+        world.lose_push_answers = false;
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    Json(PushAnswer { answers }).into_response()
+}
+
+async fn outcomes(State((world, _)): State<Shared>, Json(request): Json<OutcomesRequest>) -> Response {
+    let mut world = world.lock().unwrap();
+    match answer(&mut world, "outcomes") {
+        Ok(()) => {
+            let known = |outcome: &&Outcome| request.ids.contains(&outcome.id);
+            Json(OutcomesAnswer { outcomes: world.outcomes.iter().filter(known).cloned().collect() }).into_response()
+        }
+        Err(refusal) => *refusal,
+    }
+}
+
+async fn poke(State((world, pokes)): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
+    if world.lock().unwrap().answers_left == Some(0) {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    let mut pokes = pokes.subscribe();
+    upgrade.on_upgrade(move |mut socket| async move {
+        while let Ok(poke) = pokes.recv().await {
+            let closes = poke == Poke::Changed { seq: u64::MAX };
+            let text = serde_json::to_string(&poke).unwrap();
+            if closes || socket.send(Frame::Text(text.into())).await.is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// A desk's directory and vault; engines come and go over it.
+pub struct Desk {
+    pub dir: tempfile::TempDir,
+    pub vault: Arc<MemoryVault>,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), vault: Arc::default() }
+    }
+
+    pub fn config(&self) -> EngineConfig {
+        config(self.dir.path(), self.vault.clone())
+    }
+
+    /// An engine whose files were tried.
+    pub async fn open(&self) -> Engine {
+        let engine = Engine::start(self.config()).await;
+        until(&engine, "opened", async || engine.phase() != Phase::Opening).await;
+        engine
+    }
+
+    /// An engine that is signed in and has everything.
+    pub async fn signed_in(&self, server: &Server) -> Engine {
+        let engine = self.open().await;
+        let phase = engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "LAPTOP-7").await.unwrap();
+        assert!(matches!(phase, Phase::Ready { .. }));
+        synced(&engine).await;
+        engine
+    }
+}
+
+pub fn config(dir: &Path, vault: Arc<MemoryVault>) -> EngineConfig {
+    EngineConfig {
+        base_dir: dir.to_owned(),
+        vault,
+        clock: Arc::new(SystemClock),
+        randomness: Arc::new(OsRandomness),
+    }
+}
+
+/// Waits until the first sync is complete.
+pub async fn synced(engine: &Engine) {
+    until(engine, "synced", async || {
+        let connection = engine.connection();
+        connection.syncing.is_none() && connection.heard_at.is_some()
+    })
+    .await;
+}
+
+/// Waits for what a window would see, looking again after each event.
+pub async fn until(engine: &Engine, what: &str, mut seen: impl AsyncFnMut() -> bool) {
+    let mut events = engine.subscribe();
+    let patience = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !seen().await {
+        let left = patience.saturating_duration_since(tokio::time::Instant::now());
+        assert!(!left.is_zero(), "never: {what}; {:?}", engine.connection());
+        // An event may have been sent right before this subscription: look again soon in any case.
+        let _ = tokio::time::timeout(left.min(Duration::from_millis(100)), events.recv()).await;
+    }
+}
+
+/// Texts of a timeline, oldest first.
+pub async fn texts(engine: &Engine, n: u128) -> Vec<String> {
+    let page = engine.timeline(conversation(n), None, 200).await.unwrap();
+    page.entries.iter().map(|entry| entry.content.searchable().unwrap_or_default().to_owned()).collect()
+}
+
+/// Notifications that have arrived in this subscription.
+pub fn notified(events: &mut broadcast::Receiver<Event>) -> Vec<ConversationId> {
+    let mut found = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        if let Event::Notify { conversation, .. } = event {
+            found.push(conversation);
+        }
+    }
+    found
+}
