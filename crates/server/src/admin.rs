@@ -1,0 +1,330 @@
+//! Administration: workspaces, members, inboxes, devices. The commands and the tests call the same functions.
+
+use std::sync::Arc;
+
+use parley_domain::channel::Channel;
+use parley_domain::entity::{Key, Kind};
+use parley_domain::order::{Pipeline, Stage};
+use parley_domain::permission::Role;
+use parley_domain::protocol::session::Secret;
+use parley_domain::workspace::{Inbox, Label};
+use parley_domain::{
+    AppId, Code, DeviceId, Email, InboxId, LabelId, MemberId, PersonName, Phone, PhoneNumberId, PipelineId, StageId,
+    WabaId, WorkspaceId,
+};
+
+use crate::app::Core;
+use crate::db::admin::{self, AppRow, Connection};
+use crate::db::rows::{self, Written};
+use crate::db::sequence::{self, Moved};
+use crate::db::{Txn, access, transaction};
+use crate::egress;
+use crate::error::{Error, Result};
+use crate::seal::{Place, Purpose, Sealer};
+
+/// A new workspace with its first admin.
+#[derive(Clone, Debug)]
+pub struct NewWorkspace {
+    pub name: String,
+    pub admin_name: PersonName,
+    pub admin_email: Email,
+    pub admin_password: Secret,
+}
+
+/// A new member.
+#[derive(Clone, Debug)]
+pub struct NewMember {
+    pub name: PersonName,
+    pub email: Email,
+    pub password: Secret,
+    pub role: Role,
+}
+
+/// A WhatsApp number and its way to Meta.
+#[derive(Clone, Debug)]
+pub struct NewWhatsapp {
+    pub name: String,
+    pub app: AppId,
+    pub app_secret: Secret,
+    pub verify_token: Secret,
+    pub waba: WabaId,
+    pub phone_number_id: PhoneNumberId,
+    /// As customers see it.
+    pub display_phone: Phone,
+    /// Meta's access token.
+    pub token: Secret,
+    /// Scheme and host of the Graph API, when it is not the server's.
+    pub graph_url: Option<String>,
+}
+
+/// The functions of administration.
+#[derive(Clone)]
+pub struct Admin(Arc<Core>);
+
+impl Admin {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self(core)
+    }
+
+    /// Makes a workspace with its first admin, a pipeline and labels.
+    ///
+    /// # Errors
+    /// The address is taken, or the password is unusable.
+    pub async fn create_workspace(&self, new: NewWorkspace) -> Result<(WorkspaceId, MemberId)> {
+        let core = &self.0;
+        let workspace = WorkspaceId(core.new_id());
+        let member = MemberId(core.new_id());
+        let email = self.free_address(&new.admin_email).await?;
+        let password = core.passwords.hash(&new.admin_password, self.salt()).await?;
+        let (pipeline, stages, labels) = self.starters();
+        let lineage = core.random_token();
+        transaction!(core.db, |txn| make_workspace(
+            &txn, core, workspace, member, &new, &email, &password, &lineage, &pipeline, &stages, &labels
+        ))?;
+        Ok((workspace, member))
+    }
+
+    /// Adds a member. An agent or manager sees no inbox until one is granted.
+    ///
+    /// # Errors
+    /// The address is taken, or the password is unusable.
+    pub async fn add_member(&self, workspace: WorkspaceId, new: NewMember) -> Result<MemberId> {
+        let core = &self.0;
+        let member = MemberId(core.new_id());
+        let email = self.free_address(&new.email).await?;
+        let password = core.passwords.hash(&new.password, self.salt()).await?;
+        let moved = transaction!(core.db, |txn| make_member(&txn, core, workspace, member, &new, &email, &password))?;
+        core.pokes.moved(moved);
+        Ok(member)
+    }
+
+    /// Connects a WhatsApp number. Admins see it; others see it when it is granted. Items that waited for it are applied.
+    ///
+    /// # Errors
+    /// The number is connected already, or the Graph address may not be called.
+    pub async fn connect_whatsapp(&self, workspace: WorkspaceId, new: NewWhatsapp) -> Result<InboxId> {
+        let core = &self.0;
+        if let Some(url) = &new.graph_url {
+            egress::check(url)?;
+        }
+        let inbox = InboxId(core.new_id());
+        let sealer = Sealer::new(&core.keys, Purpose::Credential);
+        let seal = |workspace: &str, table, column, row: &str, secret: &Secret| {
+            sealer.seal(Place { workspace, table, column, row }, secret.expose().as_bytes(), &*core.randomness)
+        };
+        let token = seal(&workspace.to_string(), "inbox", "token", &inbox.to_string(), &new.token)?;
+        let app = AppRow {
+            app: new.app.clone(),
+            secret: seal("", "meta_app", "secret", new.app.as_str(), &new.app_secret)?,
+            secret_before: None,
+            verify_token: seal("", "meta_app", "verify_token", new.app.as_str(), &new.verify_token)?,
+        };
+        let row = Inbox {
+            id: inbox,
+            name: new.name.clone(),
+            channel: Channel::Whatsapp,
+            address: Some(new.display_phone.clone()),
+            connected: true,
+        };
+        let connection = Connection {
+            app: new.app,
+            waba: new.waba,
+            phone_number_id: new.phone_number_id,
+            token,
+            graph_url: new.graph_url,
+        };
+        let moved = transaction!(core.db, |txn| make_inbox(&txn, core, workspace, &row, &app, &connection))?;
+        core.apps.forget();
+        core.pokes.moved(moved);
+        core.wake_waiting();
+        Ok(inbox)
+    }
+
+    /// Lets a member see an inbox.
+    ///
+    /// # Errors
+    /// The database refuses: one of them is not in the workspace.
+    pub async fn grant_inbox(&self, workspace: WorkspaceId, member: MemberId, inbox: InboxId) -> Result<()> {
+        transaction!(self.0.db, |txn| grant(&txn, workspace, member, inbox, true))
+    }
+
+    /// Takes an inbox away from a member.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn withdraw_inbox(&self, workspace: WorkspaceId, member: MemberId, inbox: InboxId) -> Result<()> {
+        transaction!(self.0.db, |txn| grant(&txn, workspace, member, inbox, false))
+    }
+
+    /// Changes a member's role, or switches them off.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn update_member(
+        &self,
+        workspace: WorkspaceId,
+        member: MemberId,
+        role: Role,
+        active: bool,
+    ) -> Result<()> {
+        let core = &self.0;
+        let moved = transaction!(core.db, |txn| change_member(&txn, core, workspace, member, role, active))?;
+        core.pokes.moved(moved);
+        Ok(())
+    }
+
+    /// Revokes a device: its tokens are dead at once and it is told to wipe itself.
+    ///
+    /// # Errors
+    /// No such device.
+    pub async fn revoke_device(&self, workspace: WorkspaceId, device: DeviceId) -> Result<()> {
+        let core = &self.0;
+        let known = access::clear_tokens(core.db.writer(), workspace, device, Some(core.now())).await?;
+        core.pokes.revoked(device);
+        if known { Ok(()) } else { Err(Error::Refused(Code::NotFound, "no such device in this workspace")) }
+    }
+
+    async fn free_address(&self, email: &Email) -> Result<String> {
+        let email = email.expose().trim().to_lowercase();
+        if !email.contains('@') || email.chars().count() > 320 {
+            return Err(Error::Refused(Code::BadRequest, "that is no e-mail address"));
+        }
+        match access::member_by_email(self.0.db.reader(), &email).await? {
+            None => Ok(email),
+            Some(_) => Err(Error::Refused(Code::Conflict, "a member with that e-mail address exists")),
+        }
+    }
+
+    fn salt(&self) -> [u8; 16] {
+        let mut salt = [0; 16];
+        self.0.randomness.fill(&mut salt);
+        salt
+    }
+
+    /// What a new workspace begins with.
+    fn starters(&self) -> (Pipeline, Vec<Stage>, Vec<Label>) {
+        let core = &self.0;
+        let pipeline = Pipeline { id: PipelineId(core.new_id()), name: "Retail orders".to_owned() };
+        let names = ["New", "Confirmed", "Waiting for payment", "Shipped", "Completed"];
+        let stages = (0u32..)
+            .zip(names)
+            .map(|(place, name)| Stage {
+                id: StageId(core.new_id()),
+                pipeline: pipeline.id,
+                name: name.to_owned(),
+                place,
+                closed: name == "Completed",
+            })
+            .collect();
+        let labels = [("wholesale", "violet"), ("returns", "amber"), ("delivery", "blue")]
+            .into_iter()
+            .map(|(name, colour)| Label {
+                id: LabelId(core.new_id()),
+                name: name.to_owned(),
+                colour: colour.to_owned(),
+            })
+            .collect();
+        (pipeline, stages, labels)
+    }
+}
+
+/// Gives rows of the workspace, which are written already, their place in the order of changes.
+async fn place(txn: &Txn, core: &Core, workspace: WorkspaceId, keys: Vec<Key>) -> Result<Moved> {
+    let rows = rows::load(txn, workspace, keys, false).await?;
+    let written: Vec<Written> = rows
+        .into_iter()
+        .map(|row| {
+            let scope = admin::scope_of(&row.entity);
+            Written::changed(row.entity, scope)
+        })
+        .collect();
+    let mut block = sequence::take(txn, workspace, written.len(), 0).await?;
+    sequence::write(txn, workspace, &mut block, written, core.now()).await
+}
+
+#[expect(clippy::too_many_arguments, reason = "everything is made outside, so that the transaction can run again")]
+async fn make_workspace(
+    txn: &Txn,
+    core: &Core,
+    workspace: WorkspaceId,
+    member: MemberId,
+    new: &NewWorkspace,
+    email: &str,
+    password: &str,
+    lineage: &str,
+    pipeline: &Pipeline,
+    stages: &[Stage],
+    labels: &[Label],
+) -> Result<Moved> {
+    admin::insert_workspace(txn, workspace, &new.name, lineage, core.now()).await?;
+    admin::insert_member(txn, workspace, member, &new.admin_name, email, Role::Admin, password.to_owned()).await?;
+    admin::insert_pipeline(txn, workspace, pipeline, stages).await?;
+    admin::insert_labels(txn, workspace, labels).await?;
+    let mut keys = vec![
+        Key::new(Kind::Workspace, workspace),
+        Key::new(Kind::Member, member),
+        Key::new(Kind::Pipeline, pipeline.id),
+    ];
+    keys.extend(stages.iter().map(|stage| Key::new(Kind::Stage, stage.id)));
+    keys.extend(labels.iter().map(|label| Key::new(Kind::Label, label.id)));
+    place(txn, core, workspace, keys).await
+}
+
+async fn make_member(
+    txn: &Txn,
+    core: &Core,
+    workspace: WorkspaceId,
+    member: MemberId,
+    new: &NewMember,
+    email: &str,
+    password: &str,
+) -> Result<Moved> {
+    admin::insert_member(txn, workspace, member, &new.name, email, new.role, password.to_owned()).await?;
+    place(txn, core, workspace, vec![Key::new(Kind::Member, member)]).await
+}
+
+async fn make_inbox(
+    txn: &Txn,
+    core: &Core,
+    workspace: WorkspaceId,
+    inbox: &Inbox,
+    app: &AppRow,
+    connection: &Connection,
+) -> Result<Moved> {
+    let mut app = app.clone();
+    if let Some(known) = admin::app(txn, &app.app).await? {
+        // The secret before stays valid during a rotation. It is sealed for another column, so it is sealed anew.
+        app.secret_before = reseal(core, &app.app, &known.secret)?;
+    }
+    admin::put_app(txn, app, core.now()).await?;
+    admin::insert_inbox(txn, workspace, inbox, connection.clone()).await?;
+    place(txn, core, workspace, vec![Key::new(Kind::Inbox, inbox.id)]).await
+}
+
+fn reseal(core: &Core, app: &AppId, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
+    let sealer = Sealer::new(&core.keys, Purpose::Credential);
+    let place = |column| Place { workspace: "", table: "meta_app", column, row: app.as_str() };
+    let opened = zeroize::Zeroizing::new(sealer.open(place("secret"), sealed)?);
+    sealer.seal(place("secret_before"), &opened, &*core.randomness).map(Some)
+}
+
+async fn grant(txn: &Txn, workspace: WorkspaceId, member: MemberId, inbox: InboxId, give: bool) -> Result<()> {
+    if give {
+        admin::grant_inbox(txn, workspace, member, inbox).await?;
+    } else {
+        admin::withdraw_inbox(txn, workspace, member, inbox).await?;
+    }
+    admin::raise_epoch(txn, workspace, member).await
+}
+
+async fn change_member(
+    txn: &Txn,
+    core: &Core,
+    workspace: WorkspaceId,
+    member: MemberId,
+    role: Role,
+    active: bool,
+) -> Result<Moved> {
+    admin::update_member(txn, workspace, member, role, active).await?;
+    place(txn, core, workspace, vec![Key::new(Kind::Member, member)]).await
+}

@@ -1,0 +1,311 @@
+//! The server as a value: opened from a configuration, served on a listener, stopped gracefully. Tests and scenarios run it in
+//! their own process with a clock and randomness of theirs.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fs4::fs_std::FileExt;
+use parley_domain::time::new_uuid;
+use parley_domain::{Clock, Randomness, Timestamp};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::admin::Admin;
+use crate::config::{Config, Database};
+use crate::db::Db;
+use crate::egress::Egress;
+use crate::error::{Error, Result};
+use crate::ingest::{self, Apps, Waiting};
+use crate::pokes::Pokes;
+use crate::secrets::Keys;
+use crate::session::Passwords;
+use crate::system::{SystemClock, SystemRandomness};
+use crate::{apply, egress, http, outbox};
+
+/// Name of the lock file in the data directory.
+const LOCK: &str = "lock";
+/// Name of the database in the data directory.
+const SQLITE: &str = "parley.db";
+/// Name of the file that holds this node's name.
+const NODE: &str = "node";
+/// How often what is past its time is forgotten.
+const SWEEP: Duration = Duration::from_secs(3_600);
+/// How long requests may take to end when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What comes from outside.
+#[derive(Clone)]
+pub struct Deps {
+    pub clock: Arc<dyn Clock>,
+    pub randomness: Arc<dyn Randomness>,
+}
+
+impl Deps {
+    /// The operating system's.
+    pub fn system() -> Self {
+        Self { clock: Arc::new(SystemClock), randomness: Arc::new(SystemRandomness) }
+    }
+}
+
+/// What every part of the server shares.
+pub struct Core {
+    pub(crate) config: Config,
+    pub(crate) db: Db,
+    pub(crate) keys: Keys,
+    clock: Arc<dyn Clock>,
+    pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) pokes: Pokes,
+    pub(crate) passwords: Passwords,
+    pub(crate) egress: Egress,
+    pub(crate) apps: Apps,
+    pub(crate) ingest: mpsc::Sender<Waiting>,
+    pub(crate) apply_wake: Notify,
+    pub(crate) outbox_wake: Notify,
+    pub(crate) stop: Notify,
+    /// Name of this node: stays over restarts, so that it knows what it had in hand.
+    pub(crate) node: String,
+    stopping: watch::Sender<bool>,
+    numbers_changed: AtomicBool,
+    lock: Mutex<Option<File>>,
+}
+
+impl Core {
+    /// The present moment.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A new UUIDv7.
+    pub(crate) fn new_id(&self) -> Uuid {
+        new_uuid(&*self.clock, &*self.randomness)
+    }
+
+    /// 256 random bits, hex.
+    pub(crate) fn random_token(&self) -> String {
+        let mut bytes = [0u8; 32];
+        self.randomness.fill(&mut bytes);
+        hex::encode(bytes)
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    pub(crate) fn until_stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Whether items that wait for a number should be looked at; asked once per change.
+    pub(crate) fn take_up_waiting(&self) -> bool {
+        self.numbers_changed.swap(false, Ordering::SeqCst)
+    }
+
+    /// Closes the database and gives the data directory back.
+    async fn close(&self) {
+        self.db.close().await;
+        if let Ok(mut lock) = self.lock.lock() {
+            drop(lock.take());
+        }
+    }
+
+    /// A number was connected, or more items wait than were looked at.
+    pub(crate) fn wake_waiting(&self) {
+        self.numbers_changed.store(true, Ordering::SeqCst);
+        self.apply_wake.notify_one();
+    }
+}
+
+/// An opened server.
+pub struct App {
+    core: Arc<Core>,
+    waiting: Mutex<Option<mpsc::Receiver<Waiting>>>,
+}
+
+impl App {
+    /// Takes the data directory's lock, opens the database and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyOpen`] when another process has the directory; otherwise what cannot be opened.
+    pub async fn open(config: Config, deps: Deps) -> Result<Self> {
+        std::fs::create_dir_all(&config.data)?;
+        let lock = take_lock(&config.data)?;
+        egress::check(&config.graph_url)?;
+        let keys = Keys::open(&config.data, &*deps.randomness)?;
+        let node = node_name(&config.data, &deps)?;
+        let db = match &config.database {
+            Database::Sqlite => Db::open_sqlite(&config.data.join(SQLITE)).await?,
+            Database::MySql(url) => Db::open_mysql(url).await?,
+        };
+        db.migrate().await?;
+        let (ingest, waiting) = ingest::channel();
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let core = Core {
+            config,
+            db,
+            keys,
+            clock: deps.clock,
+            randomness: deps.randomness,
+            pokes: Pokes::default(),
+            passwords: Passwords::new(cores),
+            egress: Egress::new()?,
+            apps: Apps::default(),
+            ingest,
+            apply_wake: Notify::new(),
+            outbox_wake: Notify::new(),
+            stop: Notify::new(),
+            node,
+            stopping: watch::channel(false).0,
+            numbers_changed: AtomicBool::new(true),
+            lock: Mutex::new(Some(lock)),
+        };
+        Ok(Self { core: Arc::new(core), waiting: Mutex::new(Some(waiting)) })
+    }
+
+    /// Administration.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.core.clone())
+    }
+
+    /// The database, for inspection in tests and by operators' commands.
+    pub fn db(&self) -> &Db {
+        &self.core.db
+    }
+
+    /// All routes.
+    pub fn router(&self) -> axum::Router {
+        http::router(self.core.clone())
+    }
+
+    /// Serves on the listener, with the apply worker and the senders.
+    ///
+    /// # Errors
+    /// The app is served already.
+    pub fn serve(&self, listener: TcpListener) -> Result<Running> {
+        let address = listener.local_addr()?;
+        let waiting = self.waiting.lock().map_err(|_| Error::Stopping)?.take();
+        let waiting = waiting.ok_or(Error::Config("the app is served already".to_owned()))?;
+        let core = self.core.clone();
+        let router = self.router();
+        let mut stop = core.until_stopping();
+        let http = tokio::spawn(async move {
+            let stopped = async move { until(&mut stop).await };
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+                tracing::error!(%error, "the listener failed");
+            }
+        });
+        let woken = core.clone();
+        let ingest = tokio::spawn(ingest::write(core.db.clone(), waiting, move || woken.apply_wake.notify_one()));
+        let work = vec![
+            tokio::spawn(apply::run(core.clone())),
+            tokio::spawn(outbox::run(core.clone())),
+            tokio::spawn(sweep(core.clone())),
+        ];
+        Ok(Running { address, core, http, ingest, work })
+    }
+
+    /// Closes the database without serving.
+    pub async fn close(self) {
+        self.core.close().await;
+    }
+}
+
+/// Ends when the server stops.
+pub(crate) async fn until(stop: &mut watch::Receiver<bool>) {
+    // An error means that the core is gone, which is a stop as well.
+    let _ = stop.wait_for(|stopping| *stopping).await;
+}
+
+async fn sweep(core: Arc<Core>) {
+    let mut stop = core.until_stopping();
+    loop {
+        if let Err(error) = apply::expire(&core).await {
+            tracing::warn!(%error, "what is past its time could not be forgotten");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP) => {}
+            () = until(&mut stop) => return,
+        }
+    }
+}
+
+/// A server that serves.
+pub struct Running {
+    address: SocketAddr,
+    core: Arc<Core>,
+    http: JoinHandle<()>,
+    ingest: JoinHandle<()>,
+    work: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends requests and work in hand, then closes the database.
+    pub async fn stop(self) {
+        let _ = self.core.stopping.send(true);
+        self.core.apply_wake.notify_waiters();
+        self.core.apply_wake.notify_one();
+        self.core.outbox_wake.notify_one();
+        self.core.stop.notify_waiters();
+        let http = self.http.abort_handle();
+        if tokio::time::timeout(GRACE, self.http).await.is_err() {
+            http.abort();
+        }
+        // The writer ends when nobody can hand it anything, and the core can; what is queued was answered or is asked again.
+        self.ingest.abort();
+        for work in self.work {
+            let _ = work.await;
+        }
+        self.core.close().await;
+    }
+
+    /// Stops at once, as a kill would: nothing in hand is ended or recorded.
+    pub async fn kill(self) {
+        let _ = self.core.stopping.send(true);
+        for work in self.work.iter().chain([&self.http, &self.ingest]) {
+            work.abort();
+        }
+        for work in self.work.into_iter().chain([self.http, self.ingest]) {
+            let _ = work.await;
+        }
+        self.core.close().await;
+    }
+}
+
+fn take_lock(data: &Path) -> Result<File> {
+    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(data.join(LOCK))?;
+    match FileExt::try_lock_exclusive(&file) {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(Error::AlreadyOpen),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn node_name(data: &Path, deps: &Deps) -> Result<String> {
+    let path = data.join(NODE);
+    match File::open(&path) {
+        Ok(mut file) => {
+            let mut name = String::new();
+            file.read_to_string(&mut name)?;
+            Ok(name.trim().chars().take(64).collect())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let name = new_uuid(&*deps.clock, &*deps.randomness).to_string();
+            let mut file = File::create_new(&path)?;
+            file.write_all(name.as_bytes())?;
+            file.sync_all()?;
+            Ok(name)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

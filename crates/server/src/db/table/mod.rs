@@ -1,0 +1,15 @@
+//! One module per table: its row and columns as SeaORM sees them. Plain rows; [`super::rows`] turns them into entities.
+
+mod endpoint;
+mod hand;
+mod ordering;
+mod talk;
+mod team;
+mod trade;
+
+pub use endpoint::*;
+pub use hand::*;
+pub use ordering::*;
+pub use talk::*;
+pub use team::*;
+pub use trade::*;

@@ -1,0 +1,89 @@
+//! The socket: tells a desk that something in its scope changed, at once, then at most every [`POKE_EVERY`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use parley_domain::limits::POKE_EVERY;
+use parley_domain::protocol::change::Poke;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+
+use crate::app::{Core, until};
+use crate::pokes::Signal;
+use crate::session::WorkspaceCtx;
+
+/// How often the other side must show that it is there.
+const PING: Duration = Duration::from_secs(30);
+
+/// `GET /v1/sync/poke`
+pub async fn socket(State(core): State<Arc<Core>>, ctx: WorkspaceCtx, upgrade: WebSocketUpgrade) -> Response {
+    // Listening begins before the answer, so that nothing between sign-in and the first pull is missed.
+    let signals = core.pokes.listen();
+    upgrade.max_message_size(4 * 1024).on_upgrade(move |socket| async move { run(socket, core, ctx, signals).await })
+}
+
+async fn run(
+    mut socket: WebSocket,
+    core: Arc<Core>,
+    ctx: WorkspaceCtx,
+    mut signals: tokio::sync::broadcast::Receiver<Signal>,
+) {
+    let every = Duration::from_millis(POKE_EVERY.unsigned_abs());
+    let mut stop = core.until_stopping();
+    let mut pings = tokio::time::interval(PING);
+    let mut pending: Option<u64> = None;
+    let mut next = Instant::now();
+    loop {
+        tokio::select! {
+            signal = signals.recv() => match signal {
+                Ok(Signal::Moved(moved)) if moved.workspace == ctx.workspace() => {
+                    let concerns = moved.everyone || moved.inboxes.iter().any(|inbox| ctx.actor().sees_inbox(*inbox));
+                    if concerns {
+                        pending = pending.max(Some(moved.seq));
+                    }
+                }
+                Ok(Signal::Moved(_)) => {}
+                Ok(Signal::Revoked(device)) => {
+                    if device == ctx.device() {
+                        let _ = say(&mut socket, &Poke::Revoked).await;
+                        return;
+                    }
+                }
+                // Some were lost: whatever they said, a pull tells.
+                Err(RecvError::Lagged(_)) => pending = pending.max(Some(0)),
+                Err(RecvError::Closed) => return,
+            },
+            () = tokio::time::sleep_until(next), if pending.is_some() => {
+                if let Some(seq) = pending.take() {
+                    if !say(&mut socket, &Poke::Changed { seq }).await {
+                        return;
+                    }
+                    next = Instant::now() + every;
+                }
+            },
+            message = socket.recv() => match message {
+                Some(Ok(Message::Close(_))) | None | Some(Err(_)) => return,
+                Some(Ok(_)) => {}
+            },
+            _ = pings.tick() => {
+                if socket.send(Message::Ping(Default::default())).await.is_err() {
+                    return;
+                }
+            },
+            () = until(&mut stop) => {
+                let _ = socket.send(Message::Close(None)).await;
+                return;
+            },
+        }
+    }
+}
+
+async fn say(socket: &mut WebSocket, poke: &Poke) -> bool {
+    match serde_json::to_string(poke) {
+        Ok(text) => socket.send(Message::Text(text.into())).await.is_ok(),
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,288 @@
+//! The command line of the server.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use parley_domain::permission::Role;
+use parley_domain::protocol::session::Secret;
+use parley_domain::{AppId, DeviceId, Email, InboxId, MemberId, PersonName, Phone, PhoneNumberId, WabaId, WorkspaceId};
+use parley_server::admin::{NewMember, NewWhatsapp, NewWorkspace};
+use parley_server::{App, Config, Database, Deps, Error, Result};
+use tracing_subscriber::EnvFilter;
+
+#[derive(Parser)]
+#[command(name = "parley-server", version, about = "Parley's central server")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Takes webhooks, serves desks, sends.
+    Serve {
+        #[command(flatten)]
+        store: Store,
+        /// Where to listen.
+        #[arg(long, env = "PARLEY_LISTEN", default_value = "127.0.0.1:7300")]
+        listen: SocketAddr,
+        /// Scheme and host of the Graph API, for inboxes that name none.
+        #[arg(long, env = "PARLEY_GRAPH_URL", default_value = parley_meta::graph::BASE_URL)]
+        graph_url: String,
+    },
+    /// Brings the database's schema up to date.
+    Migrate {
+        #[command(flatten)]
+        store: Store,
+    },
+    /// Administration. On the embedded database the server must not be running.
+    Admin {
+        #[command(flatten)]
+        store: Store,
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+}
+
+#[derive(Args)]
+struct Store {
+    /// Directory for keys and, without a database address, the database.
+    #[arg(long, env = "PARLEY_DATA", default_value = "parley-data", global = true)]
+    data: PathBuf,
+    /// `mysql://user:password@host:port/name`; without it, an SQLite file in the data directory.
+    #[arg(long, env = "PARLEY_DATABASE_URL", hide_env_values = true, global = true)]
+    database_url: Option<String>,
+}
+
+#[derive(Args)]
+struct Password {
+    /// Visible to other programs of this machine; prefer --password-stdin.
+    #[arg(long, required_unless_present = "password_stdin")]
+    password: Option<String>,
+    /// Reads the password from standard input.
+    #[arg(long, conflicts_with = "password")]
+    password_stdin: bool,
+}
+
+impl Password {
+    fn read(self) -> Result<Secret> {
+        match self.password {
+            Some(password) => Ok(Secret::new(password)),
+            None => {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text)?;
+                Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+            }
+        }
+    }
+}
+
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Makes a workspace with its first admin; prints their ids.
+    CreateWorkspace {
+        #[arg(long)]
+        name: String,
+        #[arg(long)]
+        admin_email: String,
+        #[arg(long)]
+        admin_name: String,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Adds a member; prints the id.
+    AddMember {
+        #[arg(long)]
+        workspace: WorkspaceId,
+        #[arg(long)]
+        name: String,
+        #[arg(long)]
+        email: String,
+        /// agent, manager or admin.
+        #[arg(long, value_parser = role)]
+        role: Role,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Connects a WhatsApp number; prints the inbox's id.
+    ConnectWhatsapp {
+        #[arg(long)]
+        workspace: WorkspaceId,
+        #[arg(long)]
+        name: String,
+        #[arg(long)]
+        app_id: String,
+        #[arg(long, env = "PARLEY_APP_SECRET", hide_env_values = true)]
+        app_secret: String,
+        #[arg(long, env = "PARLEY_VERIFY_TOKEN", hide_env_values = true)]
+        verify_token: String,
+        #[arg(long)]
+        waba_id: String,
+        #[arg(long)]
+        phone_number_id: String,
+        #[arg(long)]
+        display_phone: String,
+        #[arg(long, env = "PARLEY_META_TOKEN", hide_env_values = true)]
+        token: String,
+        /// Scheme and host of the Graph API, when it is not the server's.
+        #[arg(long)]
+        graph_url: Option<String>,
+    },
+    /// Lets a member see an inbox.
+    GrantInbox {
+        #[arg(long)]
+        workspace: WorkspaceId,
+        #[arg(long)]
+        member: MemberId,
+        #[arg(long)]
+        inbox: InboxId,
+    },
+    /// Takes an inbox away from a member.
+    WithdrawInbox {
+        #[arg(long)]
+        workspace: WorkspaceId,
+        #[arg(long)]
+        member: MemberId,
+        #[arg(long)]
+        inbox: InboxId,
+    },
+    /// Revokes a device: it is told to wipe itself.
+    RevokeDevice {
+        #[arg(long)]
+        workspace: WorkspaceId,
+        #[arg(long)]
+        device: DeviceId,
+    },
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    Role::parse(text).ok_or_else(|| "agent, manager or admin".to_owned())
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_env("PARLEY_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,sea_orm=warn")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("parley-server: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(Cli::parse().command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("parley-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn config(store: Store) -> Result<Config> {
+    Ok(Config { database: Database::parse(store.database_url.as_deref())?, ..Config::new(store.data) })
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Serve { store, listen, graph_url } => serve(Config { listen, graph_url, ..config(store)? }).await,
+        Command::Migrate { store } => {
+            App::open(config(store)?, Deps::system()).await?.close().await;
+            Ok(())
+        }
+        Command::Admin { store, command } => {
+            let app = App::open(config(store)?, Deps::system()).await?;
+            let done = administer(&app, command).await;
+            app.close().await;
+            done
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<()> {
+    tracing::info!(?config, "starting");
+    let listen = config.listen;
+    let app = App::open(config, Deps::system()).await?;
+    let listener = tokio::net::TcpListener::bind(listen).await?;
+    let running = app.serve(listener)?;
+    println!("listening http://{}", running.address());
+    stop_signal().await?;
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(())
+}
+
+/// Ends on SIGTERM or SIGINT.
+async fn stop_signal() -> Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            done = tokio::signal::ctrl_c() => done.map_err(Error::from),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.map_err(Error::from)
+}
+
+async fn administer(app: &App, command: AdminCommand) -> Result<()> {
+    let admin = app.admin();
+    match command {
+        AdminCommand::CreateWorkspace { name, admin_email, admin_name, password } => {
+            let new = NewWorkspace {
+                name,
+                admin_name: PersonName::new(admin_name),
+                admin_email: Email::new(admin_email),
+                admin_password: password.read()?,
+            };
+            let (workspace, member) = admin.create_workspace(new).await?;
+            println!("workspace {workspace}\nmember {member}");
+        }
+        AdminCommand::AddMember { workspace, name, email, role, password } => {
+            let new =
+                NewMember { name: PersonName::new(name), email: Email::new(email), password: password.read()?, role };
+            println!("member {}", admin.add_member(workspace, new).await?);
+        }
+        AdminCommand::ConnectWhatsapp {
+            workspace,
+            name,
+            app_id,
+            app_secret,
+            verify_token,
+            waba_id,
+            phone_number_id,
+            display_phone,
+            token,
+            graph_url,
+        } => {
+            let new = NewWhatsapp {
+                name,
+                app: AppId(app_id),
+                app_secret: Secret::new(app_secret),
+                verify_token: Secret::new(verify_token),
+                waba: WabaId(waba_id),
+                phone_number_id: PhoneNumberId(phone_number_id),
+                display_phone: Phone::new(display_phone),
+                token: Secret::new(token),
+                graph_url,
+            };
+            println!("inbox {}", admin.connect_whatsapp(workspace, new).await?);
+        }
+        AdminCommand::GrantInbox { workspace, member, inbox } => {
+            admin.grant_inbox(workspace, member, inbox).await?;
+        }
+        AdminCommand::WithdrawInbox { workspace, member, inbox } => {
+            admin.withdraw_inbox(workspace, member, inbox).await?;
+        }
+        AdminCommand::RevokeDevice { workspace, device } => admin.revoke_device(workspace, device).await?,
+    }
+    Ok(())
+}

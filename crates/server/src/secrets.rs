@@ -1,0 +1,180 @@
+//! The server's own keys, in `secrets.toml` of the data directory (mode 0600), made when the file is missing.
+//!
+//! Promise: an existing file is never overwritten, and a file that cannot be read stops the start: with new keys nothing
+//! sealed would open.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use parley_domain::Randomness;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::error::{Error, Result};
+
+/// Name of the file.
+pub const FILE: &str = "secrets.toml";
+
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+struct Stored {
+    cursor: String,
+    dedupe: String,
+    seal: String,
+    tokens: String,
+}
+
+/// Keys of 256 bits, one per purpose.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Keys {
+    cursor: [u8; 32],
+    dedupe: [u8; 32],
+    seal: [u8; 32],
+    tokens: [u8; 32],
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(redacted)")
+    }
+}
+
+impl Keys {
+    /// Reads the file, or makes it.
+    ///
+    /// # Errors
+    /// The file is there and is not ours, or the directory cannot be written.
+    pub fn open(data: &Path, randomness: &dyn Randomness) -> Result<Self> {
+        let path = data.join(FILE);
+        match File::open(&path) {
+            Ok(mut file) => {
+                let mut text = String::new();
+                file.read_to_string(&mut text)?;
+                let stored: Stored =
+                    toml::from_str(&text).map_err(|_| Error::Config(format!("{FILE} cannot be read")))?;
+                text.zeroize();
+                Self::from_stored(&stored)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let key = || {
+                    let mut bytes = [0u8; 32];
+                    randomness.fill(&mut bytes);
+                    let text = hex::encode(bytes);
+                    bytes.zeroize();
+                    text
+                };
+                let stored = Stored { cursor: key(), dedupe: key(), seal: key(), tokens: key() };
+                write_new(&path, &stored)?;
+                Self::from_stored(&stored)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn from_stored(stored: &Stored) -> Result<Self> {
+        let key = |text: &str| {
+            let mut bytes = [0u8; 32];
+            hex::decode_to_slice(text, &mut bytes).map_err(|_| Error::Config(format!("{FILE} holds a broken key")))?;
+            Ok::<_, Error>(bytes)
+        };
+        Ok(Self {
+            cursor: key(&stored.cursor)?,
+            dedupe: key(&stored.dedupe)?,
+            seal: key(&stored.seal)?,
+            tokens: key(&stored.tokens)?,
+        })
+    }
+
+    /// Authenticates cursors.
+    pub fn cursor_mac(&self, bytes: &[u8]) -> [u8; 32] {
+        mac(&self.cursor, bytes)
+    }
+
+    /// The keyed hash under which a natural key is remembered, hex.
+    pub fn dedupe_hash(&self, natural_key: &str) -> String {
+        let full = mac(&self.dedupe, natural_key.as_bytes());
+        hex::encode(full.get(..16).unwrap_or(&full))
+    }
+
+    /// Derives a token of 256 bits from what only the server and the presenter of `input` know.
+    pub fn token(&self, input: &str) -> String {
+        hex::encode(mac(&self.tokens, input.as_bytes()))
+    }
+
+    /// A sealing key for one purpose.
+    pub(crate) fn seal_key(&self, purpose: &str) -> [u8; 32] {
+        let mut key = [0u8; 32];
+        // 32 bytes are within what HKDF can give, so this cannot fail.
+        let _ = Hkdf::<Sha256>::new(None, &self.seal).expand(purpose.as_bytes(), &mut key);
+        key
+    }
+}
+
+/// The hash under which a token is stored, hex. Tokens have 256 bits of entropy, so one round is enough.
+pub fn token_hash(token: &str) -> String {
+    hex::encode(Sha256::digest(token.as_bytes()))
+}
+
+fn mac(key: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
+    // HMAC takes a key of any length; the error arm cannot be reached.
+    match Hmac::<Sha256>::new_from_slice(key) {
+        Ok(mut mac) => {
+            mac.update(bytes);
+            mac.finalize().into_bytes().into()
+        }
+        Err(_) => [0; 32],
+    }
+}
+
+fn write_new(path: &Path, stored: &Stored) -> Result<()> {
+    let text = toml::to_string(stored).map_err(|_| Error::Config(format!("{FILE} cannot be written")))?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(
+        b"# Keys of this server. Without this file its database cannot be read; keep a copy apart from backups.\n",
+    )?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use parley_domain::time::SeededRandomness;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = Keys::open(dir.path(), &SeededRandomness::new(1)).unwrap();
+        let read = Keys::open(dir.path(), &SeededRandomness::new(2)).unwrap();
+        assert_eq!(made.cursor_mac(b"x"), read.cursor_mac(b"x"));
+        assert_ne!(made.dedupe_hash("a"), made.dedupe_hash("A"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(FILE), "not ours").unwrap();
+        assert!(Keys::open(dir.path(), &SeededRandomness::new(1)).is_err());
+        assert_eq!(std::fs::read_to_string(dir.path().join(FILE)).unwrap(), "not ours");
+    }
+}

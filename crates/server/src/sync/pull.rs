@@ -1,0 +1,181 @@
+//! Pulls: what changed after a cursor, as one consistent page.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use parley_domain::entity::{Key, Root};
+use parley_domain::limits::{PAGE_ROWS, PAGE_SCANNED, SLICE_ROWS, TOMBSTONE_KEPT};
+use parley_domain::permission::{Permission, allows};
+use parley_domain::protocol::change::{Mark, PullPage, PullRequest, ResyncReason, ResyncRequired, Row};
+
+use super::cursor::{self, Cursor};
+use super::scope::Scope;
+use crate::app::Core;
+use crate::db::pages::{self, Change};
+use crate::db::{Txn, access, intents, rows, sequence};
+use crate::error::Result;
+use crate::session::WorkspaceCtx;
+
+/// Change rows read at a time.
+const SCAN: u64 = 2_000;
+
+/// The answer to a pull, snapshot or backfill.
+#[derive(Debug)]
+pub enum Answer<T> {
+    Page(T),
+    /// HTTP 409.
+    Resync(ResyncRequired),
+}
+
+/// The page after the cursor.
+pub async fn pull(core: &Core, ctx: &WorkspaceCtx, request: &PullRequest) -> Result<Answer<PullPage>> {
+    let txn = core.db.snapshot().await?;
+    let answer = page(&txn, core, ctx, request).await;
+    txn.rollback().await?;
+    answer
+}
+
+async fn page(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, request: &PullRequest) -> Result<Answer<PullPage>> {
+    let workspace = ctx.workspace();
+    let (head, lineage) = sequence::head(txn, workspace).await?;
+    let after = match judge(core, ctx, &lineage, cursor::take(&core.keys, cursor::PULL, &request.cursor)) {
+        Ok(seq) => seq,
+        Err(reason) => return Ok(Answer::Resync(resync(txn, ctx, reason, lineage).await?)),
+    };
+    let scanned = scan(txn, ctx, after, head).await?;
+    let upto = scanned.upto;
+    let outcomes = intents::between(txn, workspace, ctx.device(), after, upto).await?;
+
+    // With an outcome go the rows it wrote, whatever their `seq`: the desk drops the intent and must have what it did.
+    let mut sending = scanned.sending;
+    let sent: HashSet<Key> = sending.iter().map(|change| change.key).collect();
+    let ids: Vec<_> = outcomes.iter().map(|outcome| outcome.id).collect();
+    let mut wrote = intents::wrote(txn, workspace, &ids).await?;
+    wrote.retain(|key| !sent.contains(key));
+    wrote.sort_unstable();
+    wrote.dedup();
+    let extra = pages::changes_of(txn, workspace, &wrote).await?;
+    let scope = Scope::load(txn, workspace, ctx.actor(), &extra.iter().map(|change| change.root).collect()).await?;
+    sending.extend(extra.into_iter().filter(|change| scope.sees(change.root)));
+    sending.sort_by_key(|change| change.seq);
+
+    let rows = read(txn, ctx, &sending).await?;
+    let give = |seq: u64| cursor_at(core, ctx, &lineage, seq);
+    let plain = outcomes.is_empty() && scanned.enter.is_empty() && scanned.gone.is_empty();
+    // Roots and outcomes belong to the page as a whole, so a page with any has no cursor inside.
+    let marks = if plain { marks(&rows, give) } else { Vec::new() };
+    Ok(Answer::Page(PullPage {
+        rows,
+        enter: scanned.enter,
+        gone: scanned.gone,
+        outcomes,
+        upto,
+        cursor: give(upto),
+        more: upto < head,
+        marks,
+    }))
+}
+
+/// A cursor for this member at `seq`.
+pub(super) fn cursor_at(core: &Core, ctx: &WorkspaceCtx, lineage: &str, seq: u64) -> String {
+    let cursor = Cursor {
+        lineage: lineage.to_owned(),
+        seq,
+        workspace: ctx.workspace(),
+        member: ctx.member(),
+        epoch: ctx.epoch(),
+        at: core.now(),
+    };
+    cursor::give(&core.keys, cursor::PULL, &cursor)
+}
+
+/// Whether a cursor can be served, and from where.
+fn judge(core: &Core, ctx: &WorkspaceCtx, lineage: &str, cursor: Option<Cursor>) -> Result<u64, ResyncReason> {
+    let cursor = cursor.ok_or(ResyncReason::Invalid)?;
+    if cursor.workspace != ctx.workspace() || cursor.member != ctx.member() {
+        return Err(ResyncReason::Invalid);
+    }
+    if cursor.lineage != lineage {
+        return Err(ResyncReason::Lineage);
+    }
+    if cursor.epoch != ctx.epoch() {
+        return Err(ResyncReason::Permission);
+    }
+    if core.now().since(cursor.at) > TOMBSTONE_KEPT {
+        return Err(ResyncReason::Age);
+    }
+    Ok(cursor.seq)
+}
+
+/// The refusal of a cursor, with what stays allowed.
+pub(super) async fn resync(
+    txn: &Txn,
+    ctx: &WorkspaceCtx,
+    reason: ResyncReason,
+    lineage: String,
+) -> Result<ResyncRequired> {
+    let allowed = access::inboxes_of(txn, ctx.workspace(), ctx.actor()).await?;
+    Ok(ResyncRequired { reason, lineage, allowed })
+}
+
+struct Scanned {
+    sending: Vec<Change>,
+    enter: Vec<Root>,
+    gone: Vec<Root>,
+    upto: u64,
+}
+
+async fn scan(txn: &Txn, ctx: &WorkspaceCtx, after: u64, head: u64) -> Result<Scanned> {
+    let workspace = ctx.workspace();
+    // For those who see whatever is assigned to others, an assignment changes nothing.
+    let moves_scope = !allows(ctx.actor().role, Permission::SeeAssignedToOthers);
+    let mut found = Scanned { sending: Vec::new(), enter: Vec::new(), gone: Vec::new(), upto: after };
+    let mut looked_at = 0;
+    loop {
+        let changes = pages::changes_after(txn, workspace, found.upto, SCAN).await?;
+        let last = changes.len() < usize::try_from(SCAN).unwrap_or(usize::MAX);
+        let roots: BTreeSet<Root> = changes.iter().map(|change| change.root).collect();
+        let scope = Scope::load(txn, workspace, ctx.actor(), &roots).await?;
+        for change in changes {
+            found.upto = change.seq;
+            looked_at += 1;
+            let visible = scope.sees(change.root);
+            if change.key == change.root && change.scope_seq > after && moves_scope {
+                if visible { found.enter.push(change.root) } else { found.gone.push(change.root) }
+            }
+            if visible {
+                found.sending.push(change);
+            }
+            if found.sending.len() >= PAGE_ROWS || looked_at >= PAGE_SCANNED {
+                return Ok(found);
+            }
+        }
+        if last {
+            found.upto = head;
+            return Ok(found);
+        }
+    }
+}
+
+async fn read(txn: &Txn, ctx: &WorkspaceCtx, changes: &[Change]) -> Result<Vec<Row>> {
+    let keys = changes.iter().filter(|change| !change.deleted).map(|change| change.key);
+    let mut stored: HashMap<Key, rows::Stored> =
+        rows::load(txn, ctx.workspace(), keys, false).await?.into_iter().map(|row| (row.entity.key(), row)).collect();
+    let mut found = Vec::with_capacity(changes.len());
+    for change in changes {
+        let entity = stored.remove(&change.key).map(|row| row.entity);
+        if entity.is_some() || change.deleted {
+            found.push(Row { key: change.key, root: change.root, seq: change.seq, entity });
+        }
+    }
+    Ok(found)
+}
+
+fn marks(rows: &[Row], give: impl Fn(u64) -> String) -> Vec<Mark> {
+    (SLICE_ROWS..rows.len())
+        .step_by(SLICE_ROWS)
+        .filter_map(|index| {
+            let row = rows.get(index - 1)?;
+            Some(Mark { index, cursor: give(row.seq) })
+        })
+        .collect()
+}

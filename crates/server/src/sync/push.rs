@@ -1,0 +1,241 @@
+//! Pushes: edits in order, each applied once in a transaction that also records its outcome.
+
+use std::collections::BTreeSet;
+
+use parley_domain::content::Content;
+use parley_domain::decide::{Decision, activity, decide, needed};
+use parley_domain::entity::{Entity, Key, Kind, RowSet};
+use parley_domain::limits::{OUTCOME_KEPT, PUSH_INTENTS};
+use parley_domain::message::{Direction, Message};
+use parley_domain::protocol::intent::{
+    Answer, Command, Intent, Outcome, OutcomesAnswer, OutcomesRequest, PushAnswer, PushRequest, Verdict,
+};
+use parley_domain::{Code, ConversationId, InboxId, MessageId, MessageText, Timestamp};
+
+use crate::app::Core;
+use crate::db::outbox::{self, Entry, State};
+use crate::db::rows::{self, Written};
+use crate::db::sequence::{self, Moved};
+use crate::db::{Txn, intents, pages, transaction};
+use crate::error::{Error, Result};
+use crate::session::WorkspaceCtx;
+
+/// Applies a batch in its order. The answers are hints: a desk drops an intent when a pull brings its outcome.
+pub async fn push(core: &Core, ctx: &WorkspaceCtx, request: PushRequest) -> Result<PushAnswer> {
+    if request.intents.len() > PUSH_INTENTS {
+        return Err(Error::Refused(Code::BadRequest, "too many intents in one push"));
+    }
+    let mut answers = Vec::with_capacity(request.intents.len());
+    for intent in &request.intents {
+        let line = MessageId(core.new_id());
+        let done = transaction!(core.db, |txn| apply(&txn, core, ctx, intent, line))?;
+        if let Some(moved) = done.moved {
+            core.pokes.moved(moved);
+        }
+        if done.queued {
+            core.outbox_wake.notify_one();
+        }
+        answers.push(Answer { id: intent.id, result: done.verdict });
+    }
+    Ok(PushAnswer { answers })
+}
+
+/// The recorded outcomes of this device's intents.
+pub async fn outcomes(core: &Core, ctx: &WorkspaceCtx, request: &OutcomesRequest) -> Result<OutcomesAnswer> {
+    if request.ids.len() > PUSH_INTENTS {
+        return Err(Error::Refused(Code::BadRequest, "too many ids in one request"));
+    }
+    let recorded = intents::recorded(core.db.reader(), ctx.workspace(), &request.ids).await?;
+    let mut outcomes: Vec<Outcome> = recorded
+        .into_values()
+        .filter(|recorded| recorded.device == ctx.device())
+        .map(|recorded| recorded.outcome)
+        .collect();
+    outcomes.sort_by_key(|outcome| outcome.at_seq);
+    Ok(OutcomesAnswer { outcomes })
+}
+
+struct Done {
+    verdict: Verdict,
+    moved: Option<Moved>,
+    /// Something waits in the outbox.
+    queued: bool,
+}
+
+impl Done {
+    fn only(verdict: Verdict) -> Self {
+        Self { verdict, moved: None, queued: false }
+    }
+}
+
+async fn apply(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, intent: &Intent, line: MessageId) -> Result<Done> {
+    let workspace = ctx.workspace();
+    let now = core.now();
+    let asked: Vec<_> = intent.after.iter().copied().chain([intent.id]).collect();
+    let recorded = intents::recorded(txn, workspace, &asked).await?;
+    if let Some(known) = recorded.get(&intent.id) {
+        // The id of another device's intent is never this one's.
+        let own = known.device == ctx.device();
+        return Ok(Done::only(if own { known.outcome.verdict } else { Verdict::Refused { code: Code::Conflict } }));
+    }
+    let accepted = |id| {
+        recorded.get(id).is_some_and(|known| {
+            known.device == ctx.device() && matches!(known.outcome.verdict, Verdict::Applied | Verdict::NoOp)
+        })
+    };
+    if !intent.after.iter().all(accepted) {
+        return Ok(Done::only(Verdict::Blocked));
+    }
+    let rows = load(txn, ctx, &intent.command).await?;
+    let decision = if minted_at(intent).is_some_and(|at| now.since(at) > OUTCOME_KEPT) {
+        Decision::Refuse(Code::TooOld)
+    } else {
+        decide(intent, ctx.actor(), &rows, now)
+    };
+    match decision {
+        Decision::NoOp => settle(txn, ctx, intent, Verdict::NoOp, now).await,
+        Decision::Refuse(code) => settle(txn, ctx, intent, Verdict::Refused { code }, now).await,
+        Decision::Write(entities) => {
+            if let Command::CancelSend { message, .. } = &intent.command
+                && !outbox::withdraw(txn, workspace, *message).await?
+            {
+                // A sender has it in hand.
+                return settle(txn, ctx, intent, Verdict::Refused { code: Code::Conflict }, now).await;
+            }
+            write(txn, ctx, intent, &rows, entities, line, now).await
+        }
+    }
+}
+
+/// The time that a UUIDv7 was made at.
+fn minted_at(intent: &Intent) -> Option<Timestamp> {
+    let (seconds, nanos) = intent.id.0.get_timestamp()?.to_unix();
+    Some(Timestamp::from_seconds(i64::try_from(seconds).ok()?) + i64::from(nanos / 1_000_000))
+}
+
+/// Reads what the decision needs, locking what it may change.
+async fn load(txn: &Txn, ctx: &WorkspaceCtx, command: &Command) -> Result<RowSet> {
+    let mut rows = RowSet::default();
+    let mut asked = BTreeSet::new();
+    loop {
+        let (locked, read): (Vec<Key>, Vec<Key>) = needed(command, &rows)
+            .into_iter()
+            .filter(|key| asked.insert(*key))
+            .partition(|key| matches!(key.kind, Kind::Conversation | Kind::Message | Kind::Order));
+        if locked.is_empty() && read.is_empty() {
+            return Ok(rows);
+        }
+        for (keys, lock) in [(read, false), (locked, true)] {
+            for stored in rows::load(txn, ctx.workspace(), keys, lock).await? {
+                rows.put(stored.entity);
+            }
+        }
+    }
+}
+
+/// Records an intent that changes nothing.
+async fn settle(txn: &Txn, ctx: &WorkspaceCtx, intent: &Intent, verdict: Verdict, now: Timestamp) -> Result<Done> {
+    let mut block = sequence::take(txn, ctx.workspace(), 1, 0).await?;
+    let outcome = Outcome { id: intent.id, verdict, at_seq: block.seq() };
+    intents::record(txn, ctx.workspace(), ctx.device(), &outcome, &[], now).await?;
+    Ok(Done::only(verdict))
+}
+
+async fn write(
+    txn: &Txn,
+    ctx: &WorkspaceCtx,
+    intent: &Intent,
+    rows: &RowSet,
+    entities: Vec<Entity>,
+    line: MessageId,
+    now: Timestamp,
+) -> Result<Done> {
+    let workspace = ctx.workspace();
+    let conversation = conversation_of(&intent.command, rows).ok_or(Error::Damaged("conversation"))?;
+    let row = rows.conversation(conversation).ok_or(Error::Damaged("conversation"))?;
+    let (inbox, contact) = (row.inbox, row.contact);
+    let reassigned = matches!(intent.command, Command::Assign { .. });
+
+    let mut written: Vec<Written> =
+        entities.into_iter().map(|entity| placed(entity, rows, inbox, reassigned)).collect();
+    if let Some(event) = activity(&intent.command) {
+        let detail = match &intent.command {
+            Command::Assign { assignee: Some(id), .. } => {
+                rows.member(*id).map(|member| MessageText::new(member.name.expose()))
+            }
+            _ => None,
+        };
+        let entry = Message {
+            id: line,
+            conversation,
+            direction: Direction::Activity,
+            author: Some(ctx.member()),
+            content: Content::System { event, detail },
+            sent_at: now,
+            position: 0,
+            delivery: None,
+            reply_to: None,
+            resend_of: None,
+            forwarded: false,
+            edited: false,
+            revoked: false,
+        };
+        written.push(Written::new(Entity::Message(entry), Some(inbox)));
+    }
+    if reassigned {
+        // What follows the conversation's visibility moves with it: its contact and its orders.
+        let follow = rows::load(txn, workspace, [Key::new(Kind::Contact, contact)], true).await?;
+        let orders = pages::orders_of(txn, workspace, &[conversation]).await?;
+        for stored in follow.into_iter().chain(orders) {
+            written.push(placed(stored.entity, rows, inbox, true));
+        }
+    }
+    let keys: Vec<Key> = written.iter().map(|row| row.entity.key()).collect();
+    let mut block = sequence::take(txn, workspace, written.len() + 1, 0).await?;
+    let mut queued = Vec::new();
+    if let Command::SendMessage { message, resend_of, .. } = &intent.command {
+        queued.push(Entry {
+            workspace,
+            message: *message,
+            conversation,
+            inbox,
+            contact,
+            resend_of: *resend_of,
+            // The message is the first row that is written.
+            place: block.peek(),
+            state: State::Queued,
+            node: None,
+            lease_until: None,
+            attempt: 0,
+            started_at: None,
+            not_before: now,
+            settle_by: None,
+        });
+    }
+    let mut moved = sequence::write(txn, workspace, &mut block, written, now).await?;
+    outbox::queue(txn, &queued).await?;
+    let outcome = Outcome { id: intent.id, verdict: Verdict::Applied, at_seq: block.seq() };
+    intents::record(txn, workspace, ctx.device(), &outcome, &keys, now).await?;
+    moved.seq = outcome.at_seq;
+    Ok(Done { verdict: Verdict::Applied, moved: Some(moved), queued: !queued.is_empty() })
+}
+
+fn placed(entity: Entity, rows: &RowSet, inbox: InboxId, reassigned: bool) -> Written {
+    let key = entity.key();
+    let new = key.kind == Kind::Message && !rows.contains(key);
+    let root = matches!(key.kind, Kind::Conversation | Kind::Contact | Kind::Order);
+    Written { entity, inbox: Some(inbox), wamid: None, new, rescoped: reassigned && root }
+}
+
+fn conversation_of(command: &Command, rows: &RowSet) -> Option<ConversationId> {
+    match command {
+        Command::SendMessage { conversation, .. }
+        | Command::CancelSend { conversation, .. }
+        | Command::AddNote { conversation, .. }
+        | Command::Assign { conversation, .. }
+        | Command::SetStatus { conversation, .. }
+        | Command::Label { conversation, .. }
+        | Command::MarkRead { conversation, .. } => Some(*conversation),
+        Command::MoveOrder { order, .. } => rows.order(*order).map(|order| order.conversation),
+    }
+}
