@@ -2,12 +2,18 @@
 import { ticking } from '../state/clock.svelte';
 import { i18n, t } from './i18n.svelte';
 
+/** The system's own variant of the language when it is the same language: dates in en-GB are not those of en-US. */
+function tag(): string {
+  const own = navigator.languages.find((it) => it.split('-')[0] === i18n.locale.split('-')[0]) ?? i18n.locale;
+  return i18n.locale === 'ar' ? 'ar-u-nu-latn' : own === 'en' ? 'en-GB' : own;
+}
+
 const made = new Map<string, unknown>();
 function shared<T>(kind: string, options: object, make: (locale: string) => T): T {
   const key = `${kind}|${i18n.locale}|${JSON.stringify(options)}`;
   let found = made.get(key) as T | undefined;
   if (found === undefined) {
-    found = make(i18n.locale === 'ar' ? 'ar-u-nu-latn' : i18n.locale);
+    found = make(tag());
     made.set(key, found);
   }
   return found;

@@ -168,7 +168,7 @@ export function threads(): Thread[] {
   position = 1000;
   const all: Thread[] = [
     { row: row(0, { unread: 2, window: { state: 'open', until: NOW + 23 * HOUR + 31 * MINUTE }, order: order1042, labels: [id('cccc', 1)], active_at: NOW - 40_000 }), entries: ananya() },
-    { row: row(1, { unread: 1, inbox: id('bbbb', 2), window: { state: 'open', until: NOW + 38 * MINUTE }, order: { id: id('3333', 1029), number: 1029, stage: 'Waiting for payment' }, active_at: NOW - 4 * MINUTE }), entries: joao() },
+    { row: row(1, { inbox: id('bbbb', 2), window: { state: 'open', until: NOW + 38 * MINUTE }, order: { id: id('3333', 1029), number: 1029, stage: 'Waiting for payment' }, active_at: NOW - 4 * MINUTE }), entries: joao() },
     { row: row(2, { unread: 1, channel: 'instagram', inbox: id('bbbb', 3), active_at: NOW - 12 * MINUTE }), entries: generic(2, NOW - 12 * MINUTE, 'incoming', 'Replied to your story: love this lamp!') },
     { row: row(3, { labels: [id('cccc', 3)], active_at: NOW - 31 * MINUTE }), entries: generic(4, NOW - 31 * MINUTE, 'outgoing', 'It ships on Thursday, tracking follows by message.') },
     { row: row(4, { channel: 'messenger', inbox: id('bbbb', 4), window: closed(3), not_sent: true, active_at: NOW - HOUR }), entries: generic(5, NOW - HOUR, 'outgoing', 'Template needed: window closed') },

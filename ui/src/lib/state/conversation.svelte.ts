@@ -3,6 +3,7 @@
 import { asIpcError, call, onEvent, type IpcError } from '../ipc/ipc';
 import type { ConversationDetail, Entry, TimelineCursor } from '../ipc/generated';
 import { fresh } from './fresh';
+import { share } from './share';
 
 const PAGE = 80;
 const HELD_PAGES = 5;
@@ -85,7 +86,10 @@ const readNewest = fresh(async () => {
     const page = await call('timeline', { conversation: asked, before: null, limit });
     if (asked !== id || below.length > 0) return;
     const older = new Set(pages.slice(0, -1).flatMap((it) => it.entries.map((entry) => entry.id)));
-    const kept = page.entries.filter((entry) => !older.has(entry.id));
+    const kept = share(
+      held?.entries ?? [],
+      page.entries.filter((entry) => !older.has(entry.id)),
+    );
     if (held && pages.length === 1 && held.entries.length > 0) {
       // Keep the top where it is: rows that the larger request brought above it are left out.
       const top = held.entries[0]?.id;

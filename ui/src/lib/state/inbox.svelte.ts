@@ -2,6 +2,7 @@
 import { asIpcError, call, onEvent, type IpcError } from '../ipc/ipc';
 import type { ConversationRow, ListCursor, View } from '../ipc/generated';
 import { fresh } from './fresh';
+import { share } from './share';
 import { sameView } from './router.svelte';
 
 const PAGE = 60;
@@ -34,7 +35,8 @@ const refresh = fresh(async () => {
     // As many rows as are shown, so that a refresh never shortens the list under the pointer.
     const page = await call('conversations', { view: asked, after: null, limit: Math.max(PAGE, rows.length) });
     if (!sameView(asked, view)) return;
-    ({ rows, total, next } = page);
+    rows = share(rows, page.rows);
+    ({ total, next } = page);
     error = null;
   } catch (failure) {
     if (!sameView(asked, view)) return;

@@ -1,0 +1,209 @@
+// The window over the demo engine, in Chromium: every screen × light and dark × both directions has no serious or
+// critical accessibility finding, no error, nothing that the content security policy refuses; and a walk by keyboard.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { at, findings, keyToPaint, launch, open } from './browser.mjs';
+import { serve } from './serve.mjs';
+
+const root = new URL('..', import.meta.url).pathname;
+const shots = `${root}e2e/shots`;
+const conversation = (n) => `01931111-0000-7000-8000-${String(n).padStart(12, '0')}`;
+const mine = (n) => `/inbox/mine/c/${conversation(n)}`;
+
+const screens = {
+  inbox: { scene: 'online', hash: '/inbox/mine' },
+  conversation: { scene: 'online', hash: mine(0) },
+  failures: { scene: '', hash: mine(1) },
+  locked: { scene: '', hash: mine(4) },
+  kinds: { scene: '', hash: `/inbox/unassigned/c/${conversation(10)}` },
+  offline: { scene: 'offline', hash: mine(0) },
+  empty: { scene: 'empty', hash: '/inbox/mine' },
+  loading: { scene: 'slow', hash: mine(0) },
+  failing: { scene: 'failing', hash: mine(0) },
+  board: { scene: 'offline', hash: '/board' },
+  no_board: { scene: 'no_board', hash: '/board' },
+  outbox: { scene: '', hash: '/outbox' },
+  outbox_empty: { scene: 'empty', hash: '/outbox' },
+  search: { scene: '', hash: '/search', act: (page) => page.getByTestId('search-input').fill('lamp') },
+  palette: { scene: '', hash: mine(0), act: (page) => page.keyboard.press('Control+k') },
+  help: { scene: '', hash: mine(0), act: (page) => page.keyboard.press('?') },
+  note: { scene: '', hash: mine(0), act: (page) => page.keyboard.press('n') },
+  sign_in: { scene: 'signed_out', hash: '' },
+  opening: { scene: 'opening', hash: '' },
+  keyring_missing: { scene: 'keyring_missing', hash: '' },
+  keyring_locked: { scene: 'keyring_locked', hash: '' },
+  wrong_key: { scene: 'wrong_key', hash: '' },
+  store_damaged: { scene: 'store_damaged', hash: '' },
+  disk_full: { scene: 'disk_full', hash: '' },
+  already_open: { scene: 'already_open', hash: '' },
+};
+const only = process.env.PARLEY_SCREENS?.split(',');
+
+let browser;
+let site;
+before(async () => {
+  if (!existsSync(`${root}dist-mock/index.html`) || process.env.PARLEY_REBUILD !== '0') execFileSync('npm', ['run', 'build:mock'], { cwd: root, stdio: 'ignore' });
+  mkdirSync(shots, { recursive: true });
+  browser = await launch();
+  site = await serve(`${root}dist-mock`);
+});
+after(async () => {
+  await browser?.close();
+  await site?.stop();
+});
+const visit = (scene, hash, more = {}) => open(browser, `${site.url}/?mock=${scene}&theme=${more.theme ?? 'light'}&lang=${more.lang ?? 'en'}#${hash}`, more);
+
+describe('every screen', () => {
+  for (const [name, { scene, hash, act }] of Object.entries(screens)) {
+    if (only && !only.includes(name)) continue;
+    test(name, async () => {
+      const wrong = [];
+      for (const theme of ['light', 'dark'])
+        for (const lang of ['en', 'ar']) {
+          const page = await visit(scene, hash, { theme, lang });
+          await page.locator('h1').first().waitFor({ state: 'attached' });
+          await page.waitForTimeout(450);
+          if (act) await act(page);
+          await page.waitForTimeout(250);
+          for (const finding of await findings(page)) wrong.push(`${theme} ${lang}: ${finding}`);
+          for (const fault of page.faults) wrong.push(`${theme} ${lang}: ${fault}`);
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
+          if (wide) wrong.push(`${theme} ${lang}: wider than the window`);
+          await page.screenshot({ path: `${shots}/${name}-${theme}-${lang}.png` });
+          await page.context().close();
+        }
+      assert.deepEqual(wrong, []);
+    });
+  }
+});
+
+describe('by keyboard', () => {
+  test('moves, replies, sees the ticks go forward, resolves and undoes', async () => {
+    const page = await visit('online', '/inbox/mine');
+    await page.getByTestId('conversation-row').first().waitFor();
+    await page.keyboard.press('j');
+    await page.getByTestId('entry').first().waitFor();
+    await page.keyboard.press('r');
+    await page.keyboard.type('Both are reserved for you.');
+    await page.keyboard.press('Enter');
+    const bubble = page.locator('[data-testid=entry][data-direction=outgoing]').last();
+    await page.getByText('Both are reserved for you.').last().waitFor();
+    await page.locator('[data-testid=entry][data-state=read]').last().filter({ hasText: 'reserved for you' }).waitFor({ timeout: 8_000 });
+    assert.equal(await bubble.getAttribute('data-state'), 'read');
+    assert.equal(await page.getByTestId('composer-input').inputValue(), '');
+    await page.keyboard.press('Escape');
+    const total = await page.getByTestId('view-mine').innerText();
+    await page.keyboard.press('e');
+    await page.getByRole('button', { name: /Undo/u }).waitFor();
+    await page.keyboard.press('Control+z');
+    await page.waitForFunction((text) => document.querySelector('[data-testid=view-mine]')?.innerText === text, total);
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  });
+
+  test('keeps a draft when the conversation is left, and shows it in the list', async () => {
+    const page = await visit('online', mine(2));
+    await page.getByTestId('composer-input').fill('half a thought');
+    await page.keyboard.press('Alt+ArrowDown');
+    await page.locator(`[data-id="${conversation(3)}"][data-testid=conversation]`).waitFor();
+    await page.locator(`[data-testid=conversation-row][data-id="${conversation(2)}"]`).getByText('half a thought').waitFor();
+    await page.keyboard.press('Alt+ArrowUp');
+    await page.waitForFunction(() => document.querySelector('[data-testid=composer-input]')?.value === 'half a thought');
+    await page.context().close();
+  });
+
+  test('carries an order to the next stage, puts it back, and moves it by menu', async () => {
+    const page = await visit('online', '/board');
+    const card = page.locator('[data-testid=order-card]').first();
+    await card.focus();
+    const id = await card.getAttribute('data-id');
+    const inStage = (place) => page.locator('[data-testid=board-column]').nth(place).locator(`[data-testid=order-card][data-id="${id}"]`);
+    await page.keyboard.press('Space');
+    await page.keyboard.press('ArrowRight');
+    await inStage(1).waitFor();
+    await page.keyboard.press('Escape');
+    await inStage(0).waitFor();
+    await page.keyboard.press('Space');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Space');
+    await inStage(1).waitFor();
+    await page.waitForTimeout(200);
+    assert.equal(await inStage(1).getAttribute('data-stage'), await page.locator('[data-testid=board-column]').nth(1).getAttribute('data-stage'));
+    await page.keyboard.press('s');
+    await page.getByRole('menuitem', { name: 'Shipped' }).click();
+    await inStage(3).waitFor();
+    await page.context().close();
+  });
+
+  test('drags an order with the pointer', async () => {
+    const page = await visit('online', '/board');
+    const card = page.locator('[data-testid=order-card]').first();
+    const id = await card.getAttribute('data-id');
+    const from = await card.boundingBox();
+    const to = await page.locator('[data-testid=board-column]').nth(3).boundingBox();
+    await page.mouse.move(from.x + 60, from.y + 12);
+    await page.mouse.down();
+    await page.mouse.move(from.x + 90, from.y + 30, { steps: 4 });
+    await page.mouse.move(to.x + 100, to.y + 120, { steps: 16 });
+    await page.waitForTimeout(350);
+    await page.mouse.up();
+    await page.locator('[data-testid=board-column]').nth(3).locator(`[data-testid=order-card][data-id="${id}"][data-stage="01930000"]`).or(page.locator('[data-testid=board-column]').nth(3).locator(`[data-testid=order-card][data-id="${id}"]`)).waitFor();
+    await page.context().close();
+  });
+
+  test('reads a long conversation upwards without moving what is under the eye, and holds a bounded window', async () => {
+    const page = await visit('online', mine(0));
+    await page.getByTestId('entry').last().waitFor();
+    const timeline = page.getByTestId('timeline');
+    let drift = 0;
+    for (let step = 0; step < 6; step += 1) {
+      const moved = await timeline.evaluate(async (node) => {
+        node.scrollTop = 650;
+        await new Promise((next) => setTimeout(next, 80));
+        const first = node.querySelector('[data-entry]');
+        const before = first.getBoundingClientRect().top;
+        node.scrollTop -= 60;
+        await new Promise((next) => setTimeout(next, 350));
+        return first.isConnected ? Math.abs(first.getBoundingClientRect().top - before - 60) : 0;
+      });
+      drift = Math.max(drift, moved);
+    }
+    assert.ok(drift <= 1, `moved by ${drift} px`);
+    assert.ok((await page.getByTestId('entry').count()) <= 600);
+    await page.keyboard.press('Control+j');
+    await page.waitForFunction(() => {
+      const node = document.querySelector('[data-testid=timeline]');
+      return node.scrollHeight - node.scrollTop - node.clientHeight < 4 && node.innerText.includes('I can pay today');
+    });
+    await page.context().close();
+  });
+
+  test('shows the list or the conversation, not both, in a small window', async () => {
+    const page = await visit('online', '/inbox/mine', { width: 740, height: 560 });
+    await page.getByTestId('conversation-row').first().click();
+    await page.getByTestId('entry').last().waitFor();
+    assert.equal(await page.getByTestId('conversation-list').count(), 0);
+    await page.getByRole('button', { name: 'Back to the list' }).click();
+    await page.getByTestId('conversation-list').waitFor();
+    await page.context().close();
+  });
+
+  test('a notification that was clicked opens its conversation with the composer ready', async () => {
+    const page = await visit('online', '/board');
+    await page.getByTestId('order-card').first().waitFor();
+    await page.evaluate((id) => window.__parley_tell({ event: 'open', conversation: id }), conversation(2));
+    await page.locator(`[data-testid=conversation][data-id="${conversation(2)}"]`).waitFor();
+    await page.waitForFunction(() => document.activeElement?.dataset.testid === 'composer-input');
+    await page.context().close();
+  });
+
+  test('key to paint', async () => {
+    const page = await visit('online', mine(0));
+    await page.getByTestId('entry').last().waitFor();
+    const times = await keyToPaint(page, 30);
+    console.log(JSON.stringify({ measure: 'key to paint, demo engine', n: times.length, p50_ms: Math.round(at(times, 0.5)), p95_ms: Math.round(at(times, 0.95)) }));
+    await page.context().close();
+  });
+});
