@@ -4,12 +4,16 @@
 //! that lives as long as the build: good for a try-out, useless for a release, and said so.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::json;
 
 use crate::failure::{Context, Failure, Fallible};
 use crate::process::{self, Scratch};
 use crate::{cargo, setup, ui};
+
+/// The tool that bundles, in the version of the libraries that the shell uses.
+const TAURI: &str = "--package=@tauri-apps/cli@2.12.5";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -34,14 +38,18 @@ pub fn run(args: &Args) -> Fallible {
     let scratch = Scratch::new()?;
     let keys = keys(&scratch)?;
     let overlay = overlay(&keys.public, args.version.as_deref());
-    let mut build = ui::npm(&["exec", "--", "tauri", "build", "--bundles", "deb", "--config", &overlay.to_string()]);
-    build
-        .current_dir(cargo::root())
-        .args(["--ci"])
-        .env("TAURI_SIGNING_PRIVATE_KEY", keys.private)
-        .env("TAURI_SIGNING_PRIVATE_KEY_PASSWORD", keys.password);
+    let mut build = tauri(&["build", "--ci", "--bundles", "deb", "--config", &overlay.to_string()]);
+    build.env("TAURI_SIGNING_PRIVATE_KEY", keys.private).env("TAURI_SIGNING_PRIVATE_KEY_PASSWORD", keys.password);
     process::run(&mut build)?;
     report()
+}
+
+/// `tauri …` in the top folder, where its configuration is. The tool is fetched when it is first needed: builds and tests do
+/// without it.
+fn tauri(words: &[&str]) -> Command {
+    let mut command = ui::npm(&["exec", "--yes", TAURI, "--", "tauri"]);
+    command.current_dir(cargo::root()).args(words).env("CI", "true");
+    command
 }
 
 /// What the release build adds to `tauri.conf.json`.
@@ -66,8 +74,8 @@ fn keys(scratch: &Scratch) -> Fallible<Keys> {
     }
     println!("No signing key is set: this build is signed with a key that is thrown away. Do not ship it.");
     let path = scratch.path().join("updater.key");
-    let mut generate = ui::npm(&["exec", "--", "tauri", "signer", "generate", "--ci", "-p", ""]);
-    generate.arg("-w").arg(&path).env("CI", "true");
+    let mut generate = tauri(&["signer", "generate", "--ci", "-p", ""]);
+    generate.arg("-w").arg(&path);
     process::output(&mut generate)?;
     Ok(Keys {
         private: fs::read_to_string(&path).context("the new key")?,
