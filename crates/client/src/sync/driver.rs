@@ -8,7 +8,8 @@ use parley_domain::limits::{PUSH_INTENTS, SLICE_ROWS};
 use parley_domain::protocol::change::{BackfillRequest, Poke, PullPage, PullRequest, SnapshotPage, SnapshotRequest};
 use parley_domain::protocol::endpoint::{Backfill, Endpoint, Outcomes, Pull, Push, Snapshot};
 use parley_domain::protocol::intent::{Outcome, OutcomesRequest, PushRequest, Verdict};
-use parley_domain::{Code, IntentId};
+use parley_domain::time::MINUTE;
+use parley_domain::{Code, IntentId, Timestamp};
 use tokio::sync::mpsc;
 
 use super::machine::{Input, Machine, Output, Work};
@@ -62,6 +63,7 @@ pub async fn run(live: Arc<Live>, mut wishes: mpsc::UnboundedReceiver<Wish>) -> 
     let mut socket = tokio::task::JoinSet::new();
     let mut next = Some(Input::Start { facts });
     let mut wake_at = live.clock.now();
+    let mut offered_at = live.clock.now();
     loop {
         let mut work = None;
         while let Some(input) = next.take() {
@@ -95,11 +97,22 @@ pub async fn run(live: Arc<Live>, mut wishes: mpsc::UnboundedReceiver<Wish>) -> 
                         Some(wish) => input_of(&live, wish).await,
                         None => return End::Closed,
                     },
-                    () = tokio::time::sleep(Duration::from_millis(wait)) => Input::Tick,
+                    () = tokio::time::sleep(Duration::from_millis(wait)) => tick(&live, &mut offered_at).await,
                 }
             }
         });
     }
+}
+
+/// Time went by. Intents that were answered and whose outcome did not come are offered again, once a minute.
+async fn tick(live: &Live, offered_at: &mut Timestamp) -> Input {
+    let now = live.clock.now();
+    if now.since(*offered_at) < MINUTE || lock(&live.answered).is_empty() {
+        return Input::Tick;
+    }
+    *offered_at = now;
+    lock(&live.answered).clear();
+    input_of(live, Wish::Edited).await
 }
 
 async fn input_of(live: &Live, wish: Wish) -> Input {
@@ -154,9 +167,8 @@ async fn carry_out(live: &Live, work: Work) -> Input {
         (Ok(progress), Ok(facts)) => Input::Done { facts, more: progress.more, remaining: progress.remaining },
         (Err(failure), _) | (_, Err(failure)) => {
             tracing::debug!(?work, code = failure.code.as_str(), "sync step failed");
-            if failure.code == Code::Unauthorized {
-                live.auth.forget().await;
-            }
+            // The next contact begins with the server letting this desk in: nothing is offered into the void.
+            live.auth.forget().await;
             // After a failure nobody knows what arrived: everything is offered again.
             lock(&live.answered).clear();
             let mut dice = [0u8; 8];

@@ -131,6 +131,8 @@ pub struct Machine {
     in_hand: Option<Work>,
     authenticated: bool,
     pull_wanted: bool,
+    /// The last push failed: pull before the next one, so that a push that cannot succeed does not stop news.
+    pull_first: bool,
     socket: Socket,
     /// The socket is not tried before.
     socket_at: Timestamp,
@@ -149,6 +151,7 @@ impl Machine {
             in_hand: None,
             authenticated: false,
             pull_wanted: true,
+            pull_first: false,
             socket: Socket::Down,
             socket_at: now,
             failures: 0,
@@ -239,17 +242,26 @@ impl Machine {
         if work.is_some_and(Work::is_local) {
             return;
         }
+        self.link.heard_at = Some(now);
+        if work == Some(Work::Authenticate) {
+            // Being let in is not yet an answer: the pause goes on growing until real work succeeds.
+            self.authenticated = true;
+            return;
+        }
         self.failures = 0;
         self.pause_until = None;
-        self.link.heard_at = Some(now);
         self.link.problem = None;
         self.appear(ConnectionState::Online, now);
         match work {
-            Some(Work::Authenticate) => self.authenticated = true,
             // What was accepted comes back by a pull.
             Some(Work::Push | Work::Outcomes) => self.pull_wanted = true,
-            Some(Work::Pull) => self.pull_wanted = more,
+            Some(Work::Pull) => {
+                // A poke that came meanwhile may tell of more than this page had.
+                self.pull_wanted |= more;
+                self.pull_first = false;
+            }
             Some(Work::Snapshot) => {
+                self.pull_first = false;
                 self.link.syncing = more.then_some(u32::try_from(remaining).unwrap_or(u32::MAX));
                 self.pull_wanted = true;
             }
@@ -265,6 +277,7 @@ impl Machine {
             return;
         }
         self.authenticated = false;
+        self.pull_first |= work == Some(Work::Push);
         let refused = matches!(code, Code::Unauthorized | Code::ProtocolMismatch | Code::Forbidden);
         let grown = FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE);
         let pause = if refused { REFUSED_PAUSE } else { grown };
@@ -295,6 +308,7 @@ impl Machine {
             && let Some(work) = self.next(paused)
         {
             self.in_hand = Some(work);
+            self.pull_wanted &= work != Work::Pull;
             outputs.push(Output::Do(work));
         }
         let mut wake = self.pause_until.filter(|_| paused).unwrap_or(self.heartbeat_at).min(self.heartbeat_at);
@@ -311,7 +325,7 @@ impl Machine {
         let wanted = [
             (contact && !self.authenticated, Work::Authenticate),
             (talk && facts.ask, Work::Outcomes),
-            (talk && facts.push, Work::Push),
+            (talk && facts.push && !self.pull_first, Work::Push),
             (talk && facts.cursor && self.pull_wanted, Work::Pull),
             // What is hidden goes before its root may come back.
             (facts.gone, Work::Clean),

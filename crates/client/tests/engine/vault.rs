@@ -131,7 +131,8 @@ async fn signing_out_and_being_revoked_leave_no_file_and_no_secret() {
     let (server, desk) = (Server::start().await, Desk::new());
     let engine = desk.signed_in(&server).await;
     assert!(matches!(engine.sign_out().await.unwrap(), Phase::SignedOut { server: Some(_) }));
-    let left = |desk: &Desk| files(desk.dir.path()).into_iter().filter(|(path, _)| !path.ends_with("desk.json")).count();
+    let left =
+        |desk: &Desk| files(desk.dir.path()).into_iter().filter(|(path, _)| !path.ends_with("desk.json")).count();
     assert_eq!((left(&desk), desk.vault.names().len()), (0, 0));
 
     let engine = desk.signed_in(&server).await;

@@ -85,6 +85,8 @@ pub struct World {
     pub lose_push_answers: bool,
     /// This many pushes fail before they are looked at.
     pub fail_pushes: usize,
+    /// Pushes are answered `blocked`, and nothing is recorded.
+    pub block_pushes: bool,
     pub resync: Option<ResyncRequired>,
     pub log: Vec<&'static str>,
     pub pushed: Vec<Intent>,
@@ -236,6 +238,9 @@ impl World {
         if let Some(known) = self.outcomes.iter().find(|outcome| outcome.id == intent.id) {
             return known.verdict;
         }
+        if self.block_pushes {
+            return Verdict::Blocked;
+        }
         let accepted = |id| {
             self.outcomes
                 .iter()
@@ -332,7 +337,7 @@ pub struct Server {
     pub world: Arc<Mutex<World>>,
     pub address: SocketAddr,
     pokes: broadcast::Sender<Poke>,
-    task: Option<tokio::task::JoinHandle<()>>,
+    runtime: Option<tokio::runtime::Runtime>,
 }
 
 type Shared = (Arc<Mutex<World>>, broadcast::Sender<Poke>);
@@ -345,7 +350,7 @@ impl Server {
             world: Arc::new(Mutex::new(world)),
             address: "127.0.0.1:0".parse().unwrap(),
             pokes: broadcast::channel(64).0,
-            task: None,
+            runtime: None,
         };
         server.resume().await;
         server
@@ -353,6 +358,7 @@ impl Server {
 
     /// Listens (again, on the same port).
     pub async fn resume(&mut self) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = tokio::net::TcpListener::bind(self.address).await.unwrap();
         self.address = listener.local_addr().unwrap();
         let app = Router::new()
@@ -366,21 +372,22 @@ impl Server {
             .route("/v1/sync/outcomes", post(outcomes))
             .route("/v1/sync/poke", get(poke))
             .with_state((self.world.clone(), self.pokes.clone()));
-        self.task = Some(tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }));
+        // On a runtime of its own: when the server dies, its connections die with it.
+        let listener = listener.into_std().unwrap();
+        runtime.spawn(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            axum::serve(listener, app).await.unwrap()
+        });
+        self.runtime = Some(runtime);
     }
 
     /// The network goes down: nobody listens, sockets close.
     pub async fn vanish(&mut self) {
-        let task = self.task.take().unwrap();
-        task.abort();
-        let _ = task.await;
-        self.world().answers_left = Some(0);
-        // Connections that are kept alive see a failure; sockets are closed.
-        let _ = self.pokes.send(Poke::Changed { seq: u64::MAX });
+        let runtime = self.runtime.take().unwrap();
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(5))).await.unwrap();
     }
 
     pub async fn come_back(&mut self) {
-        self.world().answers_left = None;
         self.resume().await;
     }
 
@@ -491,8 +498,7 @@ async fn push(State((world, pokes)): State<Shared>, Json(request): Json<PushRequ
         return StatusCode::BAD_GATEWAY.into_response();
     }
     world.pushed.extend(request.intents.iter().cloned());
-    let answers =
-        request.intents.iter().map(|intent| Answer { id: intent.id, result: world.apply(intent) }).collect();
+    let answers = request.intents.iter().map(|intent| Answer { id: intent.id, result: world.apply(intent) }).collect();
     let _ = pokes.send(Poke::Changed { seq: world.seq });
     if world.lose_push_answers {
         world.lose_push_answers = false;
@@ -519,9 +525,8 @@ async fn poke(State((world, pokes)): State<Shared>, upgrade: WebSocketUpgrade) -
     let mut pokes = pokes.subscribe();
     upgrade.on_upgrade(move |mut socket| async move {
         while let Ok(poke) = pokes.recv().await {
-            let closes = poke == Poke::Changed { seq: u64::MAX };
             let text = serde_json::to_string(&poke).unwrap();
-            if closes || socket.send(Frame::Text(text.into())).await.is_err() {
+            if socket.send(Frame::Text(text.into())).await.is_err() {
                 return;
             }
         }
@@ -561,12 +566,7 @@ impl Desk {
 }
 
 pub fn config(dir: &Path, vault: Arc<MemoryVault>) -> EngineConfig {
-    EngineConfig {
-        base_dir: dir.to_owned(),
-        vault,
-        clock: Arc::new(SystemClock),
-        randomness: Arc::new(OsRandomness),
-    }
+    EngineConfig { base_dir: dir.to_owned(), vault, clock: Arc::new(SystemClock), randomness: Arc::new(OsRandomness) }
 }
 
 /// Waits until the first sync is complete.
@@ -596,6 +596,16 @@ pub async fn texts(engine: &Engine, n: u128) -> Vec<String> {
     page.entries.iter().map(|entry| entry.content.searchable().unwrap_or_default().to_owned()).collect()
 }
 
+/// The next notification.
+pub async fn next_notice(events: &mut broadcast::Receiver<Event>) -> ConversationId {
+    loop {
+        let event = tokio::time::timeout(Duration::from_secs(20), events.recv()).await.expect("no notification");
+        if let Event::Notify { conversation, .. } = event.unwrap() {
+            return conversation;
+        }
+    }
+}
+
 /// Notifications that have arrived in this subscription.
 pub fn notified(events: &mut broadcast::Receiver<Event>) -> Vec<ConversationId> {
     let mut found = Vec::new();
@@ -605,4 +615,12 @@ pub fn notified(events: &mut broadcast::Receiver<Event>) -> Vec<ConversationId> 
         }
     }
     found
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
