@@ -1,6 +1,8 @@
 //! `cargo xtask test`: every check on this machine, from formatting to the real window, as stages with their times.
 //!
 //! One feature set and one profile serve all of them (`cargo::FEATURES`), and the slow stages come after the quick ones.
+//! `screens` is the UI over its demo engine, `browser` the UI over the bridge with the real engine, both in Chromium; `window`
+//! is the real window.
 
 use std::process::Command;
 
@@ -43,6 +45,8 @@ pub fn run(args: &Args) -> Fallible {
     stages.run("ui-build", ui::build);
     stages.run("ui-check", || process::run(&mut ui::npm(&["run", "check"])));
     stages.run("ui-test", || process::run(&mut ui::npm(&["run", "test"])));
+    stages.run("ui-budget", || process::run(&mut ui::npm(&["run", "budget"])));
+    stages.run("screens", || process::run(&mut ui::npm(&["run", "e2e:mock"])));
     stages.run("clippy", || {
         process::run(&mut cargo(&[
             "clippy",
