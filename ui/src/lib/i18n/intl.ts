@@ -54,6 +54,9 @@ export function day(at: number): string {
 /** Friday, 20 November 2026, 14:04 */
 export const full = (at: number): string => dates({ weekday: 'long', day: 'numeric', month: 'long', year: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(at);
 
+/** 20 Nov, 14:04:07: for steps that lie seconds apart. */
+export const moment = (at: number): string => dates({ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(at);
+
 export const startOfDay = (at: number): number => new Date(at).setHours(0, 0, 0, 0);
 const days = (at: number): number => Math.round((startOfDay(ticking()) - startOfDay(at)) / 86_400_000);
 
