@@ -336,3 +336,174 @@ impl Machine {
         wanted.into_iter().find_map(|(wanted, work)| wanted.then_some(work))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use proptest::prelude::*;
+
+    const READY: Facts =
+        Facts { cursor: true, upto: 10, push: false, ask: false, backfill: false, gone: false, sweep: false };
+
+    fn work(outputs: &[Output]) -> Option<Work> {
+        outputs.iter().find_map(|output| match output {
+            Output::Do(work) => Some(*work),
+            _ => None,
+        })
+    }
+
+    fn wake(outputs: &[Output]) -> i64 {
+        let found = outputs.iter().find_map(|output| match output {
+            Output::WakeAt(at) => Some(at.0),
+            _ => None,
+        });
+        found.unwrap_or(i64::MAX)
+    }
+
+    fn done(facts: Facts) -> Input {
+        Input::Done { facts, more: false, remaining: 0 }
+    }
+
+    /// A planner that is let in and has nothing to do.
+    fn idle() -> Machine {
+        let mut machine = Machine::new(Timestamp(0));
+        machine.step(Input::Start { facts: READY }, Timestamp(0));
+        machine.step(done(READY), Timestamp(0));
+        machine.step(done(READY), Timestamp(0));
+        machine.step(Input::SocketUp, Timestamp(0));
+        assert_eq!(work(&machine.step(done(READY), Timestamp(0))), None);
+        assert_eq!(machine.link().state, ConnectionState::Online);
+        machine
+    }
+
+    #[test]
+    fn on_contact_it_is_let_in_then_offers_then_asks() {
+        let mut machine = Machine::new(Timestamp(0));
+        let facts = Facts { push: true, ..READY };
+        assert_eq!(work(&machine.step(Input::Start { facts }, Timestamp(0))), Some(Work::Authenticate));
+        assert_eq!(work(&machine.step(done(facts), Timestamp(0))), Some(Work::Push));
+        assert_eq!(work(&machine.step(done(READY), Timestamp(0))), Some(Work::Pull));
+        assert_eq!(machine.link().state, ConnectionState::Online);
+    }
+
+    #[test]
+    fn without_a_cursor_it_takes_a_snapshot_first_and_pulls_behind_it() {
+        let mut machine = Machine::new(Timestamp(0));
+        let bare = Facts { cursor: false, ..READY };
+        machine.step(Input::Start { facts: bare }, Timestamp(0));
+        assert_eq!(machine.link().syncing, Some(0));
+        assert_eq!(work(&machine.step(done(bare), Timestamp(0))), Some(Work::Snapshot));
+        let more = Input::Done { facts: bare, more: true, remaining: 70 };
+        assert_eq!(work(&machine.step(more, Timestamp(0))), Some(Work::Snapshot));
+        assert_eq!(machine.link().syncing, Some(70));
+        assert_eq!(work(&machine.step(done(READY), Timestamp(0))), Some(Work::Pull));
+        assert_eq!(machine.link().syncing, None);
+    }
+
+    #[test]
+    fn a_poke_during_a_pull_leads_to_another_pull_and_a_known_one_does_not() {
+        let mut machine = idle();
+        assert_eq!(work(&machine.step(Input::Poked { seq: 10 }, Timestamp(1))), None);
+        assert_eq!(work(&machine.step(Input::Poked { seq: 11 }, Timestamp(1))), Some(Work::Pull));
+        assert_eq!(work(&machine.step(Input::Poked { seq: 12 }, Timestamp(1))), None, "one at a time");
+        assert_eq!(work(&machine.step(done(Facts { upto: 11, ..READY }), Timestamp(1))), Some(Work::Pull));
+    }
+
+    #[test]
+    fn what_is_hidden_is_deleted_before_its_root_comes_back_and_without_the_server() {
+        let mut machine = idle();
+        let facts = Facts { gone: true, backfill: true, ..READY };
+        assert_eq!(work(&machine.step(Input::Edited { facts }, Timestamp(1))), Some(Work::Clean));
+        let failed = |code| Input::Failed { code, retry_after: None, dice: 0 };
+        let facts = Facts { gone: false, ..facts };
+        assert_eq!(work(&machine.step(done(facts), Timestamp(1))), Some(Work::Backfill));
+        machine.step(failed(Code::Offline), Timestamp(1));
+        let facts = Facts { gone: true, ..facts };
+        machine.pause_until = Some(Timestamp(1_000));
+        machine.facts = facts;
+        assert_eq!(work(&machine.step(Input::Tick, Timestamp(2))), Some(Work::Clean));
+    }
+
+    #[test]
+    fn pauses_grow_to_fifteen_seconds_and_end_when_somebody_asks() {
+        let mut machine = idle();
+        let mut now = 1;
+        let mut longest = 0;
+        machine.step(Input::SyncNow, Timestamp(now));
+        for _ in 0..14 {
+            let failed = Input::Failed { code: Code::Offline, retry_after: None, dice: u64::MAX };
+            let outputs = machine.step(failed, Timestamp(now));
+            assert_eq!(work(&outputs), None);
+            let until = machine.pause_until.unwrap().0;
+            assert!(until > now && until - now <= LONGEST_PAUSE && wake(&outputs) <= until);
+            longest = longest.max(until - now);
+            now = until;
+            assert_eq!(work(&machine.step(Input::Tick, Timestamp(now))), Some(Work::Authenticate));
+        }
+        assert!(longest > LONGEST_PAUSE / 2, "{longest}");
+        machine.step(Input::Failed { code: Code::Offline, retry_after: None, dice: 9 }, Timestamp(now));
+        assert_eq!(work(&machine.step(Input::SyncNow, Timestamp(now))), Some(Work::Authenticate));
+    }
+
+    #[test]
+    fn a_push_that_fails_does_not_stop_news() {
+        let mut machine = idle();
+        let facts = Facts { push: true, ..READY };
+        assert_eq!(work(&machine.step(Input::Edited { facts }, Timestamp(1))), Some(Work::Push));
+        let failed = Input::Failed { code: Code::ServerFailed, retry_after: None, dice: 0 };
+        machine.step(failed, Timestamp(1));
+        let until = machine.pause_until.unwrap().0;
+        assert_eq!(work(&machine.step(Input::Tick, Timestamp(until))), Some(Work::Authenticate));
+        assert_eq!(work(&machine.step(done(facts), Timestamp(until))), Some(Work::Pull));
+        assert_eq!(work(&machine.step(done(facts), Timestamp(until))), Some(Work::Push));
+    }
+
+    fn any_input() -> impl Strategy<Value = Input> {
+        let facts = (any::<[bool; 6]>(), 0u64..20).prop_map(|([cursor, push, ask, backfill, gone, sweep], upto)| {
+            Facts { cursor, upto, push, ask, backfill, gone, sweep }
+        });
+        let codes = prop_oneof![Just(Code::Offline), Just(Code::Unauthorized), Just(Code::ServerFailed)];
+        prop_oneof![
+            facts.clone().prop_map(|facts| Input::Edited { facts }),
+            Just(Input::SyncNow),
+            (0u64..30).prop_map(|seq| Input::Poked { seq }),
+            Just(Input::SocketUp),
+            Just(Input::SocketDown),
+            Just(Input::Tick),
+            (facts.clone(), any::<bool>()).prop_map(|(facts, more)| Input::Done { facts, more, remaining: 3 }),
+            (codes, any::<u64>()).prop_map(|(code, dice)| Input::Failed { code, retry_after: None, dice }),
+            facts.prop_map(|facts| Input::Restarted { facts }),
+        ]
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order: one piece of work at a time, none that needs a token without one, and it
+        /// always knows when to look again.
+        #[test]
+        fn one_piece_of_work_at_a_time(inputs in proptest::collection::vec((any_input(), 0i64..40_000), 1..80)) {
+            let mut machine = Machine::new(Timestamp(0));
+            let mut now = 0;
+            let mut in_hand = work(&machine.step(Input::Start { facts: READY }, Timestamp(now))).is_some();
+            for (input, passes) in inputs {
+                let ends = matches!(input, Input::Done { .. } | Input::Failed { .. } | Input::Restarted { .. });
+                if ends && !in_hand {
+                    continue;
+                }
+                now += passes;
+                in_hand &= !ends;
+                let outputs = machine.step(input, Timestamp(now));
+                let begun: Vec<Work> = outputs.iter().filter_map(|output| match output {
+                    Output::Do(work) => Some(*work),
+                    _ => None,
+                }).collect();
+                prop_assert!(begun.len() + usize::from(in_hand) <= 1, "{begun:?}");
+                in_hand |= !begun.is_empty();
+                for work in begun {
+                    prop_assert!(machine.authenticated || work == Work::Authenticate || work.is_local());
+                }
+                prop_assert!(wake(&outputs) <= now + HEARTBEAT);
+            }
+        }
+    }
+}
