@@ -11,11 +11,11 @@ use parley_domain::protocol::change::{Poke, ResyncRequired};
 use parley_domain::protocol::endpoint::{Endpoint, POKE_PATH};
 use parley_domain::protocol::session::Secret;
 use parley_domain::protocol::{PROTOCOL, PROTOCOL_HEADER, Problem};
-use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::{Error, Result};
 
@@ -53,10 +53,6 @@ impl ServerUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    fn socket(&self) -> String {
-        format!("{}{POKE_PATH}", self.0.replacen("http", "ws", 1))
-    }
 }
 
 fn is_loopback(url: &reqwest::Url) -> bool {
@@ -93,11 +89,13 @@ impl From<Error> for Failure {
 #[derive(Clone)]
 pub struct Egress {
     http: reqwest::Client,
+    /// For the socket: HTTP/1.1, and no limit to how long an answer may go on.
+    upgrades: reqwest::Client,
     server: ServerUrl,
 }
 
 /// The socket that carries pokes.
-pub type PokeSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type PokeSocket = WebSocketStream<reqwest::Upgraded>;
 
 impl Egress {
     /// A client for `server`. Redirects are not followed: an answer comes from the server or not at all.
@@ -107,14 +105,16 @@ impl Egress {
             // An error means that one is installed already, which is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            .timeout(REQUEST)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("parley-desk/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|_| Error::Refused(Code::Internal))?;
-        Ok(Self { http, server })
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(CONNECT)
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("parley-desk/", env!("CARGO_PKG_VERSION")))
+        };
+        let failed = |_| Error::Refused(Code::Internal);
+        let http = builder().timeout(REQUEST).build().map_err(failed)?;
+        let upgrades = builder().http1_only().build().map_err(failed)?;
+        Ok(Self { http, upgrades, server })
     }
 
     /// The server's address.
@@ -155,22 +155,33 @@ impl Egress {
         })
     }
 
-    /// Opens the socket.
+    /// Opens the socket. The upgrade goes through the same kind of client as requests do: tungstenite's own handshake would
+    /// write the whole request, token and all, to the log at TRACE.
     pub async fn open_socket(&self, token: &Secret) -> std::result::Result<PokeSocket, Failure> {
-        let internal = |_| Failure::of(Code::Internal);
-        let mut request = self.server.socket().into_client_request().map_err(|_| Failure::of(Code::Internal))?;
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(internal)?;
-        bearer.set_sensitive(true);
-        request.headers_mut().insert("authorization", bearer);
-        request.headers_mut().insert(PROTOCOL_HEADER, HeaderValue::from(PROTOCOL));
-        match tokio::time::timeout(CONNECT, tokio_tungstenite::connect_async(request)).await {
-            Ok(Ok((socket, _))) => Ok(socket),
-            Ok(Err(SocketError::Http(answer))) if answer.status().as_u16() == 401 => {
-                Err(Failure::of(Code::Unauthorized))
-            }
-            Ok(Err(SocketError::Http(_))) => Err(Failure::of(Code::ServerFailed)),
-            _ => Err(Failure::of(Code::Offline)),
+        let key = generate_key();
+        let call = self
+            .upgrades
+            .get(format!("{}{POKE_PATH}", self.server.0))
+            .header(PROTOCOL_HEADER, PROTOCOL.to_string())
+            .header("connection", "Upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", &key)
+            .bearer_auth(token.expose());
+        let offline = |_| Failure::of(Code::Offline);
+        let answer = tokio::time::timeout(CONNECT, call.send()).await.map_err(|_| Failure::of(Code::Offline))?;
+        let answer = answer.map_err(offline)?;
+        match answer.status().as_u16() {
+            101 => {}
+            401 => return Err(Failure::of(Code::Unauthorized)),
+            _ => return Err(Failure::of(Code::ServerFailed)),
         }
+        let accepted = answer.headers().get("sec-websocket-accept").and_then(|value| value.to_str().ok());
+        if accepted != Some(derive_accept_key(key.as_bytes()).as_str()) {
+            return Err(Failure::of(Code::ProtocolMismatch));
+        }
+        let stream = answer.upgrade().await.map_err(offline)?;
+        Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
     }
 }
 

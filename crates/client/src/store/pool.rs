@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use super::cipher::{self, Key, Purpose};
 use crate::{Error, Result};
@@ -98,7 +99,7 @@ impl Db {
         let mut db = Self { writer: Arc::default(), readers: Arc::default(), threads: Vec::new(), full };
         db.spawn("store-write", db.writer.clone(), writer)?;
         for _ in 0..readers {
-            db.spawn("store-read", db.readers.clone(), cipher::open(path, key, Purpose::Read)?)?;
+            db.spawn_reader(path, key)?;
         }
         Ok(db)
     }
@@ -108,6 +109,29 @@ impl Db {
             while let Some(job) = lane.take() {
                 // A defect in one job must not take the file away from all others; its caller sees a closed channel.
                 let _ = catch_unwind(AssertUnwindSafe(|| job(&mut connection)));
+            }
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// The key was verified by the writer; a reader opens in its own thread, so that opening a desk waits for none.
+    fn spawn_reader(&mut self, path: &Path, key: &Key) -> Result<()> {
+        let (lane, path, key) = (self.readers.clone(), path.to_owned(), Zeroizing::new(*key));
+        let thread = std::thread::Builder::new().name("store-read".to_owned()).spawn(move || {
+            let opened = cipher::open(&path, &key, Purpose::Read);
+            drop(key);
+            match opened {
+                Ok(mut connection) => {
+                    while let Some(job) = lane.take() {
+                        let _ = catch_unwind(AssertUnwindSafe(|| job(&mut connection)));
+                    }
+                }
+                // Every job is dropped unanswered, which its caller sees.
+                Err(error) => {
+                    tracing::warn!(code = error.code().as_str(), "a reader cannot be opened");
+                    while lane.take().is_some() {}
+                }
             }
         })?;
         self.threads.push(thread);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use parley_client::keys::MemoryVault;
 use parley_client::{DraftMode, Engine};
@@ -26,7 +26,8 @@ fn found(dir: &Path, needle: &str) -> bool {
 }
 
 async fn story(dir: &Path) -> Engine {
-    let server = Server::start().await;
+    // Lives on in the background: the story goes on being synced.
+    let server = Box::leak(Box::new(Server::start().await));
     server.world().say(1, 800, INCOMING);
     let engine = Engine::start(config(dir, Arc::new(MemoryVault::default()))).await;
     until(&engine, "opened", async || engine.phase() != parley_client::views::Phase::Opening).await;
@@ -70,6 +71,37 @@ async fn story_for_the_control() {
     let Some(dir) = std::env::var_os("CONTROL_DIR") else { return };
     let engine = story(Path::new(&dir)).await;
     engine.close().await;
+}
+
+/// What the log took.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_trace_level_no_line_holds_a_text_a_number_or_a_token() {
+    let lines = Lines::default();
+    let written = lines.clone();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || written.clone()).init();
+    let dir = tempfile::tempdir().unwrap();
+    let engine = story(dir.path()).await;
+    until(&engine, "sent", async || engine.outbox().await.unwrap().is_empty()).await;
+    engine.search(ANSWER, 5).await.unwrap();
+    engine.close().await;
+    let log = String::from_utf8_lossy(&lines.0.lock().unwrap()).into_owned();
+    assert!(log.lines().count() > 100 && log.contains("tungstenite"), "the log was not taken");
+    for canary in CANARIES.iter().chain(&["access-canary-token", "ana@example.com", "491510000000", "right"]) {
+        assert!(!log.contains(canary), "{canary}");
+    }
 }
 
 #[cfg(unix)]

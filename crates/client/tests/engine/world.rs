@@ -419,7 +419,7 @@ fn session() -> Session {
         role: Role::Agent,
         inboxes: vec![inbox()],
         device: DeviceId(uuid(9)),
-        access_token: Secret::new("access"),
+        access_token: Secret::new("access-canary-token"),
         access_expires_at: Timestamp(600_000),
         refresh_token: Secret::new("refresh-canary-token"),
         server_time: Timestamp(0),
