@@ -92,7 +92,7 @@ pub async fn step(core: &Core) -> Result<bool> {
         round.bodies.push(body.id);
         for item in items {
             match place(core, &body, item, &routes) {
-                Placed::Work(work) => round.work.entry(work.route.workspace).or_default().push(work),
+                Placed::Work(work) => round.work.entry(work.route.workspace).or_default().push(*work),
                 Placed::Kept(place, kept) => round.keep(body.id, place, kept),
                 Placed::Done => {}
             }
@@ -123,7 +123,7 @@ async fn routes(core: &Core, items: impl Iterator<Item = &Item>) -> Result<Route
 }
 
 enum Placed {
-    Work(Work),
+    Work(Box<Work>),
     Kept(u32, Kept),
     Done,
 }
@@ -155,7 +155,7 @@ fn place(core: &Core, body: &RawEvent, item: Item, routes: &Routes) -> Placed {
         Fact::Status(_) => None,
         _ => item.dedupe_key().map(|key| core.keys.dedupe_hash(&key)),
     };
-    Placed::Work(Work { body: body.id, place: item.index, route: route.clone(), fact: item.fact, hash })
+    Placed::Work(Box::new(Work { body: body.id, place: item.index, route: route.clone(), fact: item.fact, hash }))
 }
 
 fn dead(reason: &'static str) -> Kept {
@@ -253,7 +253,7 @@ async fn take_up_waiting(core: &Core) -> Result<bool> {
         let mut round = Round::default();
         for item in items {
             match self::place(core, &body, item, &routes) {
-                Placed::Work(work) => round.work.entry(work.route.workspace).or_default().push(work),
+                Placed::Work(work) => round.work.entry(work.route.workspace).or_default().push(*work),
                 Placed::Kept(place, kept) => round.keep(body.id, place, kept),
                 Placed::Done => {}
             }

@@ -278,5 +278,5 @@ pub async fn insert_pipeline<C: ConnectionTrait>(
 /// The inbox on whose behalf a row of the workspace is poked: inboxes are seen by their members only.
 pub fn scope_of(entity: &Entity) -> Option<InboxId> {
     let Key { kind, id } = entity.key();
-    (kind == Kind::Inbox).then(|| InboxId(id))
+    (kind == Kind::Inbox).then_some(InboxId(id))
 }

@@ -73,7 +73,7 @@ impl MigrationTrait for Step {
                 let mut table = Table::create();
                 table.table(Alias::new(self.table)).if_not_exists();
                 for column in columns {
-                    table.col(&mut definition(column));
+                    table.col(definition(column));
                 }
                 let mut primary = Index::create();
                 for column in *key {

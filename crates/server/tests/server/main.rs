@@ -1,0 +1,12 @@
+//! The server from outside: webhooks in, HTTP as a desk speaks it, Meta as the simulator plays it. Every test runs on SQLite
+//! and, where `PARLEY_TEST_MYSQL_URL` names a server (`mysql://root@127.0.0.1:PORT`), on a fresh database there too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod access;
+mod inbound;
+mod logs;
+mod outbound;
+mod payloads;
+mod schema;
+mod sync;
+mod world;
