@@ -64,6 +64,7 @@ impl Desk {
     pub fn start(&mut self, desktop: &Desktop) -> Fallible {
         let mut command = desktop.command(cargo::program("parley"));
         command.args(["--headless", "--bridge", "127.0.0.1:0", "--data-dir"]).arg(&self.folder);
+        command.arg("--ui-dir").arg(cargo::root().join("ui/dist"));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         // Each start has a log of its own, so that the address found is this start's.
         let log = self.log.with_extension(format!(
@@ -93,6 +94,11 @@ impl Desk {
             Some(mut running) => running.stop(),
             None => Ok(()),
         }
+    }
+
+    /// The address at which a browser finds this desk's page.
+    pub fn page(&self) -> String {
+        format!("{}/?bridge={}", self.base, self.token)
     }
 
     /// Calls one command of the list. A refusal's code is the failure's text.

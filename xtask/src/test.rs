@@ -12,7 +12,8 @@ use crate::mariadb::MariaDb;
 use crate::stages::Stages;
 use crate::{process, setup, ui};
 
-/// The tests that need a display: everything in the test binary `window`.
+/// The tests in Chromium over the bridge, and those in the real window: the test binaries of these names.
+const BROWSER: &str = "binary(bridge)";
 const WINDOW: &str = "binary(window)";
 
 #[derive(clap::Args)]
@@ -65,21 +66,18 @@ pub fn run(args: &Args) -> Fallible {
     });
     stages.run("rust", || {
         let database = MariaDb::start(&kept.join("mariadb.log"))?;
-        let everything_else = format!("not {WINDOW}");
+        let everything_else = format!("not ({BROWSER} | {WINDOW})");
         let mut tests = cargo(&["nextest", "run", "--workspace", "--features", FEATURES, "-E", &everything_else]);
         soak(tests.env("PARLEY_TEST_MYSQL_URL", database.url()));
         process::run(&mut tests)
     });
-    stages.run("browser", || {
-        let mut tests = ui::npm(&["run", "e2e"]);
-        soak(tests.env("PARLEY_PROGRAMS", cargo::target().join("debug")));
-        process::run(&mut tests)
-    });
-    stages.run("window", || {
-        // Each of these tests starts a desktop of its own.
-        let mut tests = cargo(&["nextest", "run", "--workspace", "--features", FEATURES, "-E", WINDOW]);
-        soak(&mut tests);
-        process::run(&mut tests)
-    });
+    for (stage, tests) in [("browser", BROWSER), ("window", WINDOW)] {
+        stages.run(stage, || {
+            // Each of these tests starts servers and a desktop of its own.
+            let mut tests = cargo(&["nextest", "run", "--workspace", "--features", FEATURES, "-E", tests]);
+            soak(&mut tests);
+            process::run(&mut tests)
+        });
+    }
     stages.finish(&kept.join("stages.json"))
 }
