@@ -72,7 +72,7 @@ struct Slot {
 pub fn create(dir: &Path, desk: &str, secret: &[u8], keys: &StoreKeys, randomness: &dyn Randomness) -> Result<()> {
     let path = dir.join(FILE);
     if path.exists() {
-        return Err(Code::AlreadyOpen.into());
+        return Err(Code::Conflict.into());
     }
     let mut salt = [0u8; 32];
     let mut nonce = [0u8; 24];

@@ -77,8 +77,26 @@ fn start_thread() -> mpsc::Sender<Call> {
     calls
 }
 
-fn entry(name: &str) -> Result<keyring::Entry> {
-    keyring::Entry::new(SERVICE, name).map_err(code_of)
+fn entry(name: &str) -> Result<keyring_core::Entry> {
+    if keyring::Entry::store_status().is_err() {
+        connect_again()?;
+    }
+    keyring_core::Entry::new(SERVICE, name).map_err(code_of)
+}
+
+/// `keyring` looks for a service once per process; one that started later is found here.
+#[cfg(target_os = "linux")]
+fn connect_again() -> Result<()> {
+    if keyring_core::get_default_store().is_none() {
+        let store = zbus_secret_service_keyring_store::Store::new().map_err(code_of)?;
+        keyring_core::set_default_store(store);
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn connect_again() -> Result<()> {
+    Err(Code::KeyringMissing.into())
 }
 
 fn code_of(error: keyring::Error) -> Error {

@@ -110,6 +110,8 @@ impl Engine {
 
     /// The team has seen everything up to this position.
     pub async fn mark_read(&self, conversation: ConversationId, upto: u64) -> Result<()> {
+        // No position is that high, and the column is signed.
+        let upto = upto.min(1 << 50);
         edit(&self.live()?, Command::MarkRead { conversation, upto }, None).await
     }
 

@@ -3,6 +3,7 @@
 
 mod figures;
 mod forensics;
+mod keyring;
 mod outbox;
 mod sync;
 mod vault;
