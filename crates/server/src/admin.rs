@@ -145,7 +145,9 @@ impl Admin {
     /// # Errors
     /// The database refuses: one of them is not in the workspace.
     pub async fn grant_inbox(&self, workspace: WorkspaceId, member: MemberId, inbox: InboxId) -> Result<()> {
-        transaction!(self.0.db, |txn| grant(&txn, workspace, member, inbox, true))
+        transaction!(self.0.db, |txn| grant(&txn, workspace, member, inbox, true))?;
+        self.0.pokes.permission(member);
+        Ok(())
     }
 
     /// Takes an inbox away from a member.
@@ -153,7 +155,9 @@ impl Admin {
     /// # Errors
     /// The database failed.
     pub async fn withdraw_inbox(&self, workspace: WorkspaceId, member: MemberId, inbox: InboxId) -> Result<()> {
-        transaction!(self.0.db, |txn| grant(&txn, workspace, member, inbox, false))
+        transaction!(self.0.db, |txn| grant(&txn, workspace, member, inbox, false))?;
+        self.0.pokes.permission(member);
+        Ok(())
     }
 
     /// Changes a member's role, or switches them off.
@@ -170,6 +174,7 @@ impl Admin {
         let core = &self.0;
         let moved = transaction!(core.db, |txn| change_member(&txn, core, workspace, member, role, active))?;
         core.pokes.moved(moved);
+        core.pokes.permission(member);
         Ok(())
     }
 

@@ -134,7 +134,7 @@ impl App {
     /// # Errors
     /// [`Error::AlreadyOpen`] when another process has the directory; otherwise what cannot be opened.
     pub async fn open(config: Config, deps: Deps) -> Result<Self> {
-        std::fs::create_dir_all(&config.data)?;
+        make_directory(&config.data)?;
         let lock = take_lock(&config.data)?;
         egress::check(&config.graph_url)?;
         let keys = Keys::open(&config.data, &*deps.randomness)?;
@@ -280,6 +280,18 @@ impl Running {
         }
         self.core.close().await;
     }
+}
+
+/// Makes the data directory, for this user alone.
+fn make_directory(data: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    Ok(builder.create(data)?)
 }
 
 fn take_lock(data: &Path) -> Result<File> {

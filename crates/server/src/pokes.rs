@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parley_domain::DeviceId;
+use parley_domain::{DeviceId, MemberId};
 use tokio::sync::broadcast;
 
 use crate::db::sequence::Moved;
@@ -17,6 +17,8 @@ pub enum Signal {
     Moved(Arc<Moved>),
     /// A device was revoked.
     Revoked(DeviceId),
+    /// What a member may see has changed: their sockets close, and come back with the new rights.
+    Permission(MemberId),
 }
 
 /// Spreads signals to all sockets of this node.
@@ -40,6 +42,11 @@ impl Pokes {
     /// Tells of a revocation.
     pub fn revoked(&self, device: DeviceId) {
         let _ = self.0.send(Signal::Revoked(device));
+    }
+
+    /// Tells of a change of what a member may see.
+    pub fn permission(&self, member: MemberId) {
+        let _ = self.0.send(Signal::Permission(member));
     }
 
     /// Listens from now on.

@@ -85,7 +85,7 @@ pub(super) struct Draft<'a> {
     by_wamid: HashMap<(InboxId, Wamid), MessageId>,
     stage: Option<StageId>,
     orphans: Vec<Orphan>,
-    bound: Vec<(MessageId, Wamid)>,
+    bound: Vec<(MessageId, InboxId, Wamid)>,
     settled: Vec<MessageId>,
 }
 
@@ -328,7 +328,7 @@ impl<'a> Draft<'a> {
         {
             row.wamid = Some(update.wamid.clone());
             self.by_wamid.insert((inbox, update.wamid.clone()), id);
-            self.bound.push((id, update.wamid.clone()));
+            self.bound.push((id, inbox, update.wamid.clone()));
         }
         let mut open = false;
         self.message(id, |message| match &mut message.delivery {
@@ -370,6 +370,13 @@ impl<'a> Draft<'a> {
                 }
             }
         }
+        // A message became known by its opaque id: statuses that named only its wamid wait for it no longer.
+        for (message, inbox, wamid) in self.bound.clone() {
+            for body in applying::unpark(txn, workspace, inbox, &wamid).await? {
+                let Ok(report) = serde_json::from_str::<Report>(&body) else { continue };
+                self.message(message, |row| row.delivery.as_mut().is_some_and(|delivery| report.apply(delivery)));
+            }
+        }
         applying::park(txn, workspace, std::mem::take(&mut self.orphans)).await?;
         let mut written = self.changed_rows();
         let done = if written.is_empty() {
@@ -387,7 +394,7 @@ impl<'a> Draft<'a> {
             let moved = sequence::write(txn, workspace, &mut block, written, self.now).await?;
             Some(Done { moved, settled })
         };
-        for (message, wamid) in &self.bound {
+        for (message, _, wamid) in &self.bound {
             rows::bind_wamid(txn, workspace, *message, wamid).await?;
         }
         let dirty: Vec<(Identity, bool)> = self

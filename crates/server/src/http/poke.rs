@@ -52,6 +52,12 @@ async fn run(
                         return;
                     }
                 }
+                Ok(Signal::Permission(member)) => {
+                    if member == ctx.member() {
+                        let _ = socket.send(Message::Close(None)).await;
+                        return;
+                    }
+                }
                 // Some were lost: whatever they said, a pull tells.
                 Err(RecvError::Lagged(_)) => pending = pending.max(Some(0)),
                 Err(RecvError::Closed) => return,
