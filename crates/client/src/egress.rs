@@ -2,7 +2,7 @@
 //! in the desk opens a connection. Plain HTTP is taken for loopback addresses only.
 
 use std::net::IpAddr;
-use std::sync::Once;
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -85,12 +85,11 @@ impl From<Error> for Failure {
     }
 }
 
-/// A client for one server.
+/// A client for one server. HTTP/1.1: one request is in flight at a time, and the socket needs it.
 #[derive(Clone)]
 pub struct Egress {
-    http: reqwest::Client,
-    /// For the socket: HTTP/1.1, and no limit to how long an answer may go on.
-    upgrades: reqwest::Client,
+    /// Built at the first call: it reads the system's certificates, and opening a desk must not wait for that.
+    http: Arc<OnceLock<reqwest::Client>>,
     server: ServerUrl,
 }
 
@@ -99,22 +98,17 @@ pub type PokeSocket = WebSocketStream<reqwest::Upgraded>;
 
 impl Egress {
     /// A client for `server`. Redirects are not followed: an answer comes from the server or not at all.
-    pub fn new(server: ServerUrl) -> Result<Self> {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            // An error means that one is installed already, which is as good.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
-        let builder = || {
-            reqwest::Client::builder()
-                .connect_timeout(CONNECT)
-                .redirect(reqwest::redirect::Policy::none())
-                .user_agent(concat!("parley-desk/", env!("CARGO_PKG_VERSION")))
-        };
-        let failed = |_| Error::Refused(Code::Internal);
-        let http = builder().timeout(REQUEST).build().map_err(failed)?;
-        let upgrades = builder().http1_only().build().map_err(failed)?;
-        Ok(Self { http, upgrades, server })
+    pub fn new(server: ServerUrl) -> Self {
+        Self { http: Arc::default(), server }
+    }
+
+    async fn http(&self) -> std::result::Result<reqwest::Client, Failure> {
+        if let Some(http) = self.http.get() {
+            return Ok(http.clone());
+        }
+        let built = tokio::task::spawn_blocking(build).await.map_err(|_| Failure::of(Code::Internal))?;
+        let built = built.map_err(|_| Failure::of(Code::Internal))?;
+        Ok(self.http.get_or_init(|| built).clone())
     }
 
     /// The server's address.
@@ -129,8 +123,10 @@ impl Egress {
         request: &E::Request,
     ) -> std::result::Result<E::Response, Failure> {
         let mut call = self
-            .http
+            .http()
+            .await?
             .post(format!("{}{}", self.server.0, E::PATH))
+            .timeout(REQUEST)
             .header(PROTOCOL_HEADER, PROTOCOL.to_string())
             .json(request);
         if let Some(token) = token {
@@ -155,12 +151,13 @@ impl Egress {
         })
     }
 
-    /// Opens the socket. The upgrade goes through the same kind of client as requests do: tungstenite's own handshake would
+    /// Opens the socket. The upgrade goes through the client that requests use: tungstenite's own handshake would
     /// write the whole request, token and all, to the log at TRACE.
     pub async fn open_socket(&self, token: &Secret) -> std::result::Result<PokeSocket, Failure> {
         let key = generate_key();
         let call = self
-            .upgrades
+            .http()
+            .await?
             .get(format!("{}{POKE_PATH}", self.server.0))
             .header(PROTOCOL_HEADER, PROTOCOL.to_string())
             .header("connection", "Upgrade")
@@ -183,6 +180,20 @@ impl Egress {
         let stream = answer.upgrade().await.map_err(offline)?;
         Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
     }
+}
+
+fn build() -> reqwest::Result<reqwest::Client> {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // An error means that one is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("parley-desk/", env!("CARGO_PKG_VERSION")))
+        .http1_only()
+        .build()
 }
 
 /// The next poke; `None` when the socket is closed or dead.

@@ -33,7 +33,7 @@ impl Engine {
             return Err(Code::Conflict.into());
         }
         let server = ServerUrl::parse(server)?;
-        let egress = Egress::new(server.clone())?;
+        let egress = Egress::new(server.clone());
         let config = &self.inner.config;
         let dir = new_dir(config.clock.as_ref(), config.randomness.as_ref());
         let secret = self.mint_secret(&dir).await?;
@@ -112,7 +112,7 @@ impl Engine {
         })
         .await?;
         let signed_in = stores.replica.read(session::load).await?.ok_or(Code::StoreDamaged)?;
-        let egress = Egress::new(ServerUrl::parse(&signed_in.server)?)?;
+        let egress = Egress::new(ServerUrl::parse(&signed_in.server)?);
         let live = self.assemble(&entry.dir, stores, signed_in, egress).await?;
         reconcile(&live).await?;
         Ok(self.run(live))
@@ -170,6 +170,9 @@ impl Engine {
         let config = &self.inner.config;
         let (pending, drafts) = stores.outbox.read(|c| Ok((outbox::load(c)?, outbox::drafts(c)?))).await?;
         let auth = Auth::new(config.vault.clone(), config.clock.clone(), session_secret(dir), signed_in.device);
+        let complete = stores.replica.read(session::position).await?.cursor.is_some();
+        let mut link = Machine::new(config.clock.now()).link().clone();
+        link.syncing = (!complete).then_some(0);
         // Wishes before the driver runs are of no use to anybody.
         let (wishes, _) = mpsc::unbounded_channel();
         let (open, closed) = oneshot::channel();
@@ -186,7 +189,7 @@ impl Engine {
             events: self.inner.events.clone(),
             clock: config.clock.clone(),
             randomness: config.randomness.clone(),
-            link: Mutex::new(Machine::new(config.clock.now()).link().clone()),
+            link: Mutex::new(link),
             front: self.inner.front.clone(),
             notifier: Mutex::new(Notifier::default()),
             wishes,
