@@ -21,21 +21,34 @@ const POLL: Duration = Duration::from_millis(20);
 /// How long a program may take to end when asked politely.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Groups that are alive and folders that are thrown away, for the day the task is interrupted.
-static LEFT_OVER: Mutex<(BTreeSet<u32>, BTreeSet<PathBuf>)> = Mutex::new((BTreeSet::new(), BTreeSet::new()));
+/// What has to go when the task is interrupted.
+struct LeftOver {
+    /// Groups of running programs.
+    groups: BTreeSet<u32>,
+    /// Programs that the task waits for; they share its group.
+    waited_for: BTreeSet<u32>,
+    /// Folders that are thrown away.
+    folders: BTreeSet<PathBuf>,
+}
 
-/// From here on, an interrupt or a termination signal ends every [`Running`] program, removes every [`Scratch`] folder
-/// and then the task itself, with status 130.
+static LEFT_OVER: Mutex<LeftOver> =
+    Mutex::new(LeftOver { groups: BTreeSet::new(), waited_for: BTreeSet::new(), folders: BTreeSet::new() });
+
+/// From here on, an interrupt or a termination signal ends every program that the task started, removes every [`Scratch`]
+/// folder, and then ends the task with status 130.
 pub fn stop_children_when_interrupted() -> Fallible {
     ctrlc::set_handler(|| {
         if let Ok(left_over) = LEFT_OVER.lock() {
             for signal in ["TERM", "KILL"] {
-                for group in &left_over.0 {
+                for group in &left_over.groups {
                     signal_group(*group, signal);
+                }
+                for id in &left_over.waited_for {
+                    send(signal, &id.to_string());
                 }
                 thread::sleep(Duration::from_millis(300));
             }
-            for folder in &left_over.1 {
+            for folder in &left_over.folders {
                 let _ = fs::remove_dir_all(folder);
             }
         }
@@ -45,9 +58,13 @@ pub fn stop_children_when_interrupted() -> Fallible {
 }
 
 fn signal_group(group: u32, signal: &str) {
+    send(signal, &format!("-{group}"));
+}
+
+fn send(signal: &str, whom: &str) {
     // The shell's own `kill`: no package needed, and no unsafe code here.
     let _ = Command::new("sh")
-        .args(["-c", &format!("kill -s {signal} -- -{group}")])
+        .args(["-c", &format!("kill -s {signal} -- {whom}")])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
@@ -57,8 +74,22 @@ fn signal_group(group: u32, signal: &str) {
 pub fn run(command: &mut Command) -> Fallible {
     let shown = describe(command);
     println!("$ {shown}");
-    let status = command.status().context(&shown)?;
+    let mut child = command.spawn().context(&shown)?;
+    waits_for(child.id(), true);
+    let status = child.wait();
+    waits_for(child.id(), false);
+    let status = status.context(&shown)?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("`{shown}` ended with {status}"))) }
+}
+
+fn waits_for(id: u32, waits: bool) {
+    if let Ok(mut left_over) = LEFT_OVER.lock() {
+        if waits {
+            left_over.waited_for.insert(id)
+        } else {
+            left_over.waited_for.remove(&id)
+        };
+    }
 }
 
 /// Runs a program to its end and returns what it wrote to standard output; another status than zero is a failure that
@@ -120,7 +151,7 @@ impl Scratch {
         let parent = if temporary.as_os_str().len() > 60 { PathBuf::from("/tmp") } else { temporary };
         let path = tempfile::Builder::new().prefix("parley-").tempdir_in(parent)?.keep();
         if let Ok(mut left_over) = LEFT_OVER.lock() {
-            left_over.1.insert(path.clone());
+            left_over.folders.insert(path.clone());
         }
         Ok(Self(path))
     }
@@ -134,7 +165,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Ok(mut left_over) = LEFT_OVER.lock() {
-            left_over.1.remove(&self.0);
+            left_over.folders.remove(&self.0);
         }
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -162,7 +193,7 @@ impl Running {
             .spawn()
             .context(format!("cannot start {name}"))?;
         if let Ok(mut left_over) = LEFT_OVER.lock() {
-            left_over.0.insert(child.id());
+            left_over.groups.insert(child.id());
         }
         Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
     }
@@ -245,7 +276,7 @@ impl Running {
 
     fn forget(&self) {
         if let Ok(mut left_over) = LEFT_OVER.lock() {
-            left_over.0.remove(&self.child.id());
+            left_over.groups.remove(&self.child.id());
         }
     }
 
