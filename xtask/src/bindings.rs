@@ -8,6 +8,7 @@ use crate::process;
 pub fn run() -> Fallible {
     // The shell embeds ui/dist when it is compiled; an empty folder will do for this build.
     std::fs::create_dir_all(cargo::root().join("ui/dist"))?;
-    let words = ["nextest", "run", "--workspace", "--features", FEATURES, "the_typescript_of_the_command_list_is_current"];
+    let words =
+        ["nextest", "run", "--workspace", "--features", FEATURES, "the_typescript_of_the_command_list_is_current"];
     process::run(cargo::cargo(&words).env("PARLEY_UPDATE_BINDINGS", "1"))
 }
