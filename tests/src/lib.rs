@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod browser;
 pub mod desk;
+pub mod inside;
 pub mod meta;
 pub mod scan;
 pub mod stack;

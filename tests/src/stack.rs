@@ -6,8 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use xtask::cargo;
+use xtask::failure::Failure;
 use xtask::mariadb::MariaDb;
-use xtask::process::{Running, Scratch, free_port, run};
+use xtask::process::{Running, Scratch, free_port, output};
 
 use crate::Fallible;
 use crate::meta::Meta;
@@ -92,54 +93,23 @@ impl Stack {
             folder,
             logs: logs.to_owned(),
         };
-        stack.admin(&[
-            "create-workspace",
-            "--name",
-            "Casa Lumen",
-            "--admin-name",
-            RHEA.name,
-            "--admin-email",
-            RHEA.email,
-            "--password",
-            RHEA.password,
+        let made = stack.admin(&[
+            ["create-workspace", "--name", "Casa Lumen", "--admin-name", RHEA.name].as_slice(),
+            &["--admin-email", RHEA.email, "--password", RHEA.password],
         ])?;
-        stack.admin(&[
-            "add-member",
-            "--workspace",
-            "Casa Lumen",
-            "--role",
-            "agent",
-            "--name",
-            DEV.name,
-            "--email",
-            DEV.email,
-            "--password",
-            DEV.password,
+        let workspace = told(&made, "workspace")?;
+        let dev = stack.admin(&[
+            ["add-member", "--workspace", &workspace, "--role", "agent", "--name", DEV.name].as_slice(),
+            &["--email", DEV.email, "--password", DEV.password],
         ])?;
-        stack.admin(&[
-            "connect-whatsapp",
-            "--workspace",
-            "Casa Lumen",
-            "--name",
-            "Sales",
-            "--app-id",
-            APP_ID,
-            "--app-secret",
-            APP_SECRET,
-            "--verify-token",
-            VERIFY_TOKEN,
-            "--waba-id",
-            WABA_ID,
-            "--phone-number-id",
-            PHONE_NUMBER_ID,
-            "--display-phone",
-            "+1 555-010-0001",
-            "--token",
-            ACCESS_TOKEN,
-            "--graph-url",
-            &graph,
+        let inbox = stack.admin(&[
+            ["connect-whatsapp", "--workspace", &workspace, "--name", "Sales", "--app-id", APP_ID].as_slice(),
+            &["--app-secret", APP_SECRET, "--verify-token", VERIFY_TOKEN, "--waba-id", WABA_ID],
+            &["--phone-number-id", PHONE_NUMBER_ID, "--display-phone", "+1 555-010-0001"],
+            &["--token", ACCESS_TOKEN, "--graph-url", &graph],
         ])?;
-        stack.admin(&["grant-inbox", "--workspace", "Casa Lumen", "--member", DEV.email, "--inbox", "Sales"])?;
+        let (dev, inbox) = (told(&dev, "member")?, told(&inbox, "inbox")?);
+        stack.admin(&[&["grant-inbox", "--workspace", &workspace, "--member", &dev, "--inbox", &inbox]])?;
         stack.start_server()?;
         Ok(stack)
     }
@@ -190,13 +160,11 @@ impl Stack {
         }
     }
 
-    fn admin(&self, words: &[&str]) -> Fallible {
+    fn admin(&self, words: &[&[&str]]) -> Fallible<String> {
         let mut command = self.server_command();
-        command.arg("admin");
-        command.args(words);
+        command.arg("admin").args(words.concat());
         self.place(&mut command);
-        command.stdout(std::process::Stdio::null());
-        run(&mut command)
+        output(&mut command)
     }
 
     fn server_command(&self) -> Command {
@@ -209,4 +177,10 @@ impl Stack {
             command.args(["--database-url", url]);
         }
     }
+}
+
+/// The id that a command of administration printed behind `name`.
+fn told(printed: &str, name: &str) -> Fallible<String> {
+    let id = printed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    Ok(id.ok_or_else(|| Failure::new(format!("no id of the {name} was printed")))?.trim().to_owned())
 }

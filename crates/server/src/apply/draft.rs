@@ -3,13 +3,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use parley_domain::contact::{Contact, Identity, phone_aliases};
+use parley_domain::content::{Content, SystemEvent};
 use parley_domain::conversation::Conversation;
 use parley_domain::delivery::DeliveryState;
 use parley_domain::entity::{Entity, Key, Kind};
 use parley_domain::limits::DEDUPE_KEPT;
 use parley_domain::message::Message;
 use parley_domain::{
-    Bsuid, ContactId, ConversationId, InboxId, MessageId, Phone, StageId, Timestamp, Wamid, WorkspaceId,
+    Bsuid, ContactId, ConversationId, InboxId, MessageId, MessageText, Phone, StageId, Timestamp, Wamid, WorkspaceId,
 };
 use parley_meta::webhook::{Fact, InboundContent};
 use uuid::Uuid;
@@ -384,13 +385,16 @@ impl<'a> Draft<'a> {
         } else {
             let orders = written.iter().filter(|row| row.new && matches!(row.entity, Entity::Order(_))).count();
             let mut block = sequence::take(txn, workspace, written.len(), orders).await?;
+            let mut numbered = Vec::new();
             for row in &mut written {
                 if let Entity::Order(order) = &mut row.entity
                     && row.new
                 {
                     order.number = block.order();
+                    numbered.push((order.conversation, order.number));
                 }
             }
+            name_orders(&mut written, numbered);
             let moved = sequence::write(txn, workspace, &mut block, written, self.now).await?;
             Some(Done { moved, settled })
         };
@@ -484,5 +488,18 @@ impl Wanted {
             }
         }
         wanted
+    }
+}
+
+/// Writes the numbers of new orders into the lines that tell of them, per conversation in order.
+fn name_orders(written: &mut [Written], mut numbered: Vec<(ConversationId, u64)>) {
+    for row in written {
+        let Entity::Message(message) = &mut row.entity else { continue };
+        let Content::System { event: SystemEvent::OrderAdded, detail: detail @ None } = &mut message.content else {
+            continue;
+        };
+        if let Some(place) = numbered.iter().position(|(conversation, _)| *conversation == message.conversation) {
+            *detail = Some(MessageText::new(numbered.remove(place).1.to_string()));
+        }
     }
 }
