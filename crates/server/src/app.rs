@@ -73,6 +73,7 @@ pub struct Core {
     pub(crate) node: String,
     stopping: watch::Sender<bool>,
     numbers_changed: AtomicBool,
+    fed: AtomicBool,
     lock: Mutex<Option<File>>,
 }
 
@@ -100,6 +101,17 @@ impl Core {
 
     pub(crate) fn until_stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
+    }
+
+    /// Whether webhooks were stored since this was asked last.
+    pub(crate) fn was_fed(&self) -> bool {
+        self.fed.swap(false, Ordering::SeqCst)
+    }
+
+    /// Webhooks were stored.
+    fn feed(&self) {
+        self.fed.store(true, Ordering::SeqCst);
+        self.apply_wake.notify_one();
     }
 
     /// Whether items that wait for a number should be looked at; asked once per change.
@@ -163,6 +175,7 @@ impl App {
             node,
             stopping: watch::channel(false).0,
             numbers_changed: AtomicBool::new(true),
+            fed: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),
         };
         Ok(Self { core: Arc::new(core), waiting: Mutex::new(Some(waiting)) })
@@ -201,7 +214,7 @@ impl App {
             }
         });
         let woken = core.clone();
-        let ingest = tokio::spawn(ingest::write(core.db.clone(), waiting, move || woken.apply_wake.notify_one()));
+        let ingest = tokio::spawn(ingest::write(core.db.clone(), waiting, move || woken.feed()));
         let work = vec![
             tokio::spawn(apply::run(core.clone())),
             tokio::spawn(outbox::run(core.clone())),

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parley_domain::limits::{APPLY_ITEMS, GROUP_COMMIT_EVENTS, RAW_KEPT, UNKNOWN_NUMBER_WAITS};
+use parley_domain::limits::{APPLY_ITEMS, RAW_KEPT, UNKNOWN_NUMBER_WAITS};
 use parley_domain::{Timestamp, WorkspaceId};
 use parley_meta::webhook::{Fact, Item, parse};
 use uuid::Uuid;
@@ -72,7 +72,7 @@ pub async fn step(core: &Core) -> Result<bool> {
     if core.take_up_waiting() && take_up_waiting(core).await? {
         return Ok(true);
     }
-    let bodies = raw::take_new(&core.db, GROUP_COMMIT_EVENTS as u64).await?;
+    let bodies = raw::take_new(&core.db, core.db.round_bodies(core.was_fed())).await?;
     if bodies.is_empty() {
         return Ok(false);
     }

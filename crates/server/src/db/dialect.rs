@@ -124,6 +124,15 @@ pub(super) fn may_rerun(error: &DbErr) -> bool {
     }
 }
 
+/// Webhook bodies applied in one round. SQLite has one writer for everything, so a webhook that waits to be stored waits for
+/// the round that is being written: while webhooks come in (`busy`), rounds are short there.
+pub(super) fn round_bodies(backend: DbBackend, busy: bool) -> u64 {
+    match backend {
+        DbBackend::Sqlite if busy => 48,
+        _ => 256,
+    }
+}
+
 /// Long text: JSON, bodies. On MySQL plain TEXT ends at 64 KiB.
 pub(super) fn long_text(column: &mut ColumnDef) -> &mut ColumnDef {
     column.custom("LONGTEXT")

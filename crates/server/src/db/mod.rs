@@ -52,6 +52,11 @@ impl Db {
         Ok(schema::Migrator::up(&self.write, None).await?)
     }
 
+    /// How many webhook bodies are applied in one round; `busy` while others wait to be stored.
+    pub fn round_bodies(&self, busy: bool) -> u64 {
+        dialect::round_bodies(self.backend, busy)
+    }
+
     /// Begins a write transaction.
     pub async fn begin(&self) -> Result<Txn> {
         Ok(self.write.begin_with_options(dialect::write_options(self.backend)).await?)
