@@ -88,12 +88,10 @@ async fn events(State(bridge): State<Arc<Bridge>>, Query(query): Query<EventsQue
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let events = futures_util::stream::unfold(bridge.engine.subscribe(), |mut events| async move {
-        loop {
-            match events.recv().await {
-                Ok(event) => return Some((sse(&event), events)),
-                Err(RecvError::Lagged(_)) => return Some((sse(&Event::Lists), events)),
-                Err(RecvError::Closed) => return None,
-            }
+        match events.recv().await {
+            Ok(event) => Some((sse(&event), events)),
+            Err(RecvError::Lagged(_)) => Some((sse(&Event::Lists), events)),
+            Err(RecvError::Closed) => None,
         }
     });
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()

@@ -36,7 +36,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_accepted_twice() -> Fallibl
     let logs = cargo::target().join("test/kills");
     let _ = std::fs::remove_dir_all(&logs);
     let desktop = Desktop::without_display(&logs.join("desktop"))?;
-    let mut stack = Stack::start(Database::Sqlite, &logs, &["--pace", "5,10,15"]).await?;
+    let mut stack = Stack::start(Database::Sqlite, &logs, &["--pace", "5", "10", "15"]).await?;
     let mut desk = Desk::new(&stack.folder().join("desk"), &logs.join("desks/desk"));
     desk.start(&desktop)?;
     desk.sign_in(&stack.address(), RHEA).await?;

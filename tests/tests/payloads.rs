@@ -13,7 +13,7 @@ use parley_tests::stack::APP_SECRET;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use xtask::cargo;
-use xtask::failure::{Context, Failure};
+use xtask::failure::Failure;
 
 const MESSAGES: &str = "SELECT COUNT(*) FROM message";
 const RAW_STORED: &str = "SELECT COUNT(*) FROM raw_stored";
@@ -45,10 +45,23 @@ fn numbers(body: &Value) -> BTreeSet<(String, String)> {
     found
 }
 
+/// The account and number of a body that cannot be read as a whole.
+fn named_in(text: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(text);
+    let quoted = |key: &str| {
+        let behind = text.split_once(&format!("\"{key}\""))?.1.split_once('"')?.1;
+        Some(behind.split_once('"')?.0.to_owned())
+    };
+    let metadata = json!({"phone_number_id": quoted("phone_number_id")});
+    json!({"entry": [{"id": quoted("id"), "changes": [{"value": {"metadata": metadata}}]}]})
+}
+
 async fn serve_for(bodies: &[Value], database: Database) -> Fallible<Inside> {
     let server = Inside::start(database).await?;
     count_raw_events(&server).await?;
     let mut connected = BTreeSet::new();
+    // Bodies that name no number come through an app that is known all the same.
+    server.connect("1", "1", None).await?;
     for (waba, number) in bodies.iter().flat_map(numbers) {
         if connected.insert(number.clone()) {
             server.connect(&waba, &number, None).await?;
@@ -60,7 +73,8 @@ async fn serve_for(bodies: &[Value], database: Database) -> Fallible<Inside> {
 async fn post_twice(path: PathBuf) -> Fallible {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = fs::read(&path)?;
-    let parsed: Value = serde_json::from_slice(&text).context(&name)?;
+    // Meta cuts texts in the middle of a pair of surrogates: such a body is no JSON to a strict reader.
+    let parsed: Value = serde_json::from_slice(&text).unwrap_or_else(|_| named_in(&text));
     // A sequence is a list of bodies; everything else is posted byte by byte as it stands in the file.
     let bodies: Vec<(Value, Vec<u8>)> = match parsed {
         Value::Array(list) => list.into_iter().map(|body| (body.clone(), body.to_string().into_bytes())).collect(),

@@ -98,7 +98,10 @@ impl Engine {
         let opening = engine.clone();
         tokio::spawn(async move {
             let _change = opening.inner.change.lock().await;
-            opening.open_present().await;
+            // A member who signed in at once was quicker: that desk is open already.
+            if let State::Opening = opening.state() {
+                opening.open_present().await;
+            }
         });
         engine
     }

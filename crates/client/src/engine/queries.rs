@@ -1,5 +1,6 @@
 //! Queries: answered from the local files, each in one snapshot.
 
+use parley_domain::entity::Entity;
 use parley_domain::{ConversationId, MessageText, PipelineId};
 
 use super::Engine;
@@ -33,6 +34,11 @@ impl Engine {
             syncing: link.syncing,
             problem: link.problem,
         }
+    }
+
+    /// Every row that this desk holds, with the `seq` at which the server last changed it: to compare with the server's.
+    pub async fn held(&self) -> Result<Vec<(u64, Entity)>> {
+        self.live()?.stores.replica.read(crate::store::all_rows).await
     }
 
     /// Counts and the workspace's own rows.

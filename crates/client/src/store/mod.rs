@@ -26,7 +26,7 @@ use cipher::Purpose;
 use pool::{Db, Urgency};
 use rusqlite::Connection;
 
-pub use rows::Touched;
+pub use rows::{Touched, all as all_rows};
 
 use crate::desk::{DirLock, paths};
 use crate::keyfile::StoreKeys;

@@ -53,6 +53,21 @@ pub fn seq_of(connection: &Connection, key: Key) -> Result<Option<u64>> {
     Ok(connection.prepare_cached(sql)?.query_row([Id(key.id)], |row| row.get(0)).optional()?)
 }
 
+/// Every row of this desk with its `seq`, by kind and id.
+pub fn all(connection: &Connection) -> Result<Vec<(u64, Entity)>> {
+    let mut held = Vec::new();
+    for kind in Kind::ALL {
+        let mut found = connection.prepare(&format!("SELECT id, seq FROM {} ORDER BY id", table(*kind)))?;
+        let keys = found
+            .query_map([], |row| Ok((row.get::<_, Id>(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        for (id, seq) in keys {
+            held.extend(read(connection, Key { kind: *kind, id: id.0 })?.map(|entity| (seq, entity)));
+        }
+    }
+    Ok(held)
+}
+
 /// Writes a row in place of an earlier one.
 pub fn write(connection: &Connection, entity: &Entity, seq: u64, generation: i64, touched: &mut Touched) -> Result<()> {
     match entity {
