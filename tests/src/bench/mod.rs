@@ -1,6 +1,7 @@
 //! Measurements on real programs and real databases. Each returns figures; `bin/bench.rs` prints and keeps them.
 
 pub mod ingest;
+pub mod store;
 pub mod window;
 
 use serde::Serialize;

@@ -55,19 +55,31 @@ pub async fn measure(logs: &Path) -> Fallible<Vec<Figure>> {
     let mut figures = series("customer pressed send → painted in the list", &mut latencies);
 
     figures.push(figure("memory of the process tree, inbox open", pss_of_tree(&program)?, "MiB PSS"));
-    let mut starts = Vec::new();
+    let (mut starts, mut paints) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
         window.close().await?;
         wait_until("the desk has ended", Duration::from_secs(20), || pids_of(&program).is_empty()).await?;
         window = Window::open(&desktop, &program, &args, logs).await?;
-        window.find("[data-testid=\"conversation-row\"]").await?;
-        let painted =
-            window.script("return performance.timeOrigin + (window.__parley_first_row ?? NaN)", vec![]).await?;
+        // Upper bound: the driver answers some time after the list is there.
+        let usable = window.painted_at("[data-testid=\"conversation-list\"]", "").await?;
+        let script = "return performance.timeOrigin + (performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN)";
+        let painted = window.script(script, vec![]).await?;
         let pid = *pids_of(&program).first().ok_or_else(|| Failure::new("the desk is not running"))?;
-        starts.push(painted.as_f64().unwrap_or(f64::NAN) - started_at(pid)?);
+        let start = started_at(pid)?;
+        starts.push(usable - start);
+        paints.push(painted.as_f64().unwrap_or(f64::NAN) - start);
     }
-    figures.push(figure("cold start: process start → rows painted, p50", percentile(&mut starts, 0.5), "ms"));
-    figures.push(figure("cold start: process start → rows painted, worst of 7", percentile(&mut starts, 1.0), "ms"));
+    figures.push(figure(
+        "cold start: process start → list there (driver included), p50",
+        percentile(&mut starts, 0.5),
+        "ms",
+    ));
+    figures.push(figure(
+        "cold start: process start → list there (driver included), worst of 7",
+        percentile(&mut starts, 1.0),
+        "ms",
+    ));
+    figures.push(figure("cold start: process start → first contentful paint, p50", percentile(&mut paints, 0.5), "ms"));
     window.close().await?;
     Ok(figures)
 }

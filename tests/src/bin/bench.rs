@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use parley_tests::Fallible;
-use parley_tests::bench::{Figure, figure, ingest, window};
+use parley_tests::bench::{Figure, figure, ingest, store, window};
 use parley_tests::stack::Database;
 use xtask::failure::Failure;
 
@@ -34,6 +34,9 @@ async fn run() -> Fallible {
             let figures = ingest::measure(database, &out.join("logs")).await?;
             print(&out, &format!("ingest-{database:?}").to_lowercase(), &figures)?;
         }
+    }
+    if wants("store") {
+        print(&out, "store", &store::measure().await?)?;
     }
     if wants("window") {
         print(&out, "window", &window::measure(&out.join("logs/window")).await?)?;
