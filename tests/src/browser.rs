@@ -35,6 +35,8 @@ impl Window {
         let mut command = desktop.command("WebKitWebDriver");
         command.args(["--host=127.0.0.1", &format!("--port={port}")]);
         command.env("TAURI_WEBVIEW_AUTOMATION", "true").env("WEBKIT_DISABLE_DMABUF_RENDERER", "1");
+        // The desk writes into the driver's log: everything it would ever say, so that a scan of it means something.
+        command.env("PARLEY_LOG", "trace");
         let mut driver = Running::start("WebKitWebDriver", &mut command, &logs.join("webdriver.log"))?;
         driver.wait_until("its port", Duration::from_secs(15), || {
             std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
