@@ -9,8 +9,10 @@ pub struct Options {
     /// Where the desk keeps its files; the platform's folder for application data when absent.
     pub data_dir: Option<PathBuf>,
     /// Serve the bridge here (development builds).
+    #[cfg(feature = "bridge")]
     pub bridge: Option<SocketAddr>,
     /// The built UI that the bridge hands to a browser.
+    #[cfg(feature = "bridge")]
     pub ui_dir: Option<PathBuf>,
     /// No window: engine and bridge only.
     pub headless: bool,
