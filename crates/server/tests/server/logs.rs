@@ -64,7 +64,9 @@ async fn speaks(lines: &Lines, world: World) {
         "canary-inbound",
         "canary-outbound",
         "Canary Lima",
-        "98765",
+        // Long enough not to stand in the fraction of a second by chance.
+        "987654321",
+        "98765-4321",
         access,
         refresh,
         token.as_str(),
