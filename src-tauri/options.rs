@@ -1,5 +1,6 @@
 //! What the command line may say. Release builds know `--data-dir` only.
 
+#[cfg(feature = "bridge")]
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -80,12 +80,12 @@ impl Window {
         Ok(pressed.elapsed())
     }
 
-    /// When an element that matches `css` first showed `text`, in milliseconds since 1970, as the page saw it after the frame
-    /// in which it appeared.
+    /// When an element that matches `css` first showed `text`, in milliseconds since 1970, as the page's own
+    /// clock says; looked at every few milliseconds.
     pub async fn painted_at(&self, css: &str, text: &str) -> Fallible<f64> {
         let script = "const [css, text, done] = arguments; const look = () => { \
             if ([...document.querySelectorAll(css)].some((e) => e.textContent.includes(text))) done(performance.timeOrigin + performance.now()); \
-            else requestAnimationFrame(look); }; look();";
+            else setTimeout(look, 4); }; look();";
         let at = self.client.execute_async(script, vec![json!(css), json!(text)]).await?;
         at.as_f64().ok_or_else(|| Failure::new("the page told no time"))
     }
