@@ -18,8 +18,30 @@ export async function open(browser, url, { width = 1440, height = 900, locale = 
   return page;
 }
 
+/** Waits until the page has stood still: fonts there, every row measured, nothing changed for a while. */
+export const settled = (page, quiet = 300) =>
+  page.evaluate(async (quiet) => {
+    await document.fonts.ready;
+    let changed = performance.now();
+    const watch = new MutationObserver(() => (changed = performance.now()));
+    watch.observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+    const until = performance.now() + 10_000;
+    // A virtual list keeps a row hidden until it knows its height.
+    const unmeasured = () => [...document.querySelectorAll('[data-list] [role=option]')].some((row) => getComputedStyle(row).visibility === 'hidden');
+    while (performance.now() < until && (performance.now() - changed < quiet || unmeasured())) await new Promise((next) => setTimeout(next, 25));
+    watch.disconnect();
+  }, quiet);
+
 /** Serious and critical findings of axe, in short. */
 export async function findings(page) {
+  const found = await examine(page);
+  if (found.length === 0) return found;
+  // What was found while the page was still being laid out is looked at again; a real fault stays.
+  await settled(page);
+  return examine(page);
+}
+
+async function examine(page) {
   // Evaluated by the debugger, not by the page: the content security policy stays as strict as it is.
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { at, findings, keyToPaint, launch, open } from './browser.mjs';
+import { at, findings, keyToPaint, launch, open, settled } from './browser.mjs';
 import { serve } from './serve.mjs';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -64,9 +64,9 @@ describe('every screen', () => {
         for (const lang of ['en', 'ar']) {
           const page = await visit(scene, hash, { theme, lang });
           await page.locator('h1').first().waitFor({ state: 'attached' });
-          await page.waitForTimeout(450);
+          await settled(page);
           if (act) await act(page);
-          await page.waitForTimeout(250);
+          await settled(page);
           for (const finding of await findings(page)) wrong.push(`${theme} ${lang}: ${finding}`);
           for (const fault of page.faults) wrong.push(`${theme} ${lang}: ${fault}`);
           const wide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
