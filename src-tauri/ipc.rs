@@ -8,11 +8,13 @@ use std::collections::BTreeSet;
 use parley_client::Engine;
 use parley_client::views::*;
 use parley_domain::conversation::Status;
+use parley_domain::permission::Role;
 use parley_domain::protocol::Problem;
+use parley_domain::protocol::access::*;
 use parley_domain::protocol::session::Secret;
 use parley_domain::{
-    Code, ConversationId, Email, IntentId, LabelId, MemberId, MessageId, MessageText, OrderId, PipelineId, StageId,
-    Timestamp,
+    Code, ConversationId, DeviceId, Email, InboxId, IntentId, InvitationId, LabelId, MemberId, MessageId, MessageText,
+    OrderId, PersonName, PipelineId, StageId, TeamId, Timestamp,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -77,8 +79,32 @@ commands! {
     outbox {} -> Vec<OutboxItem> = engine.outbox().await;
     search { text: MessageText, limit: u32 } -> SearchResult = engine.search(text.expose(), limit).await;
     draft { conversation: ConversationId, mode: DraftMode } -> Option<MessageText> = engine.draft(conversation, mode).await;
-    sign_in { server: String, email: Email, password: Secret, device_name: String } -> Phase
-        = engine.sign_in(&server, email.expose(), password.expose(), &device_name).await;
+    sign_in { server: String, email: Email, password: Secret, device_name: String, code: Option<Secret> } -> Phase
+        = engine.sign_in(&server, email.expose(), password.expose(), &device_name, code).await;
+    invitation_offer { server: String, token: Secret } -> InvitationOffer
+        = engine.invitation_offer(&server, token.expose()).await;
+    accept_invitation { server: String, token: Secret, name: PersonName, password: Secret, device_name: String } -> Phase
+        = engine.accept_invitation(&server, token.expose(), name, password, &device_name).await;
+    own_access {} -> OwnAccess = engine.own_access().await;
+    step_up { password: Secret, code: Option<Secret> } -> SteppedUp = engine.step_up(password, code).await;
+    change_password { password: Secret } -> () = engine.change_password(password).await;
+    begin_two_factor {} -> TwoFactorOffer = engine.begin_two_factor().await;
+    confirm_two_factor { code: Secret } -> RecoveryCodes = engine.confirm_two_factor(code).await;
+    remove_two_factor {} -> () = engine.remove_two_factor().await;
+    devices { member: Option<MemberId> } -> Vec<DeviceEntry> = engine.devices(member).await;
+    revoke_device { device: DeviceId } -> () = engine.revoke_device(device).await;
+    access_overview {} -> AccessOverview = engine.access_overview().await;
+    invite { email: Email, role: Role, inboxes: Vec<InboxId>, teams: Vec<TeamId> } -> Invited
+        = engine.invite(email, role, inboxes, teams).await;
+    cancel_invitation { invitation: InvitationId } -> () = engine.cancel_invitation(invitation).await;
+    update_member { member: MemberId, role: Role, active: bool, inboxes: Vec<InboxId>, teams: Vec<TeamId> } -> ()
+        = engine.update_member(member, role, active, inboxes, teams).await;
+    reset_two_factor { member: MemberId } -> () = engine.reset_two_factor(member).await;
+    put_team { team: Option<TeamId>, name: String, members: Vec<MemberId>, inboxes: Vec<InboxId> } -> TeamId
+        = engine.put_team(team, name, members, inboxes).await;
+    delete_team { team: TeamId } -> () = engine.delete_team(team).await;
+    set_access_rules { rules: AccessRules } -> () = engine.set_access_rules(rules).await;
+    audit { before: Option<u64>, limit: u32 } -> AuditPage = engine.audit(before, limit).await;
     sign_out {} -> Phase = engine.sign_out().await;
     retry_open {} -> Phase = engine.retry_open().await;
     send_reply { conversation: ConversationId, text: MessageText, reply_to: Option<MessageId>, newest_shown: Option<MessageId> } -> MessageId

@@ -117,7 +117,7 @@ impl Desk {
 
     /// Signs in and waits until everything in scope is here.
     pub async fn sign_in(&self, server: &str, login: Login) -> Fallible {
-        let args = json!({"server": server, "email": login.email, "password": login.password, "device_name": "test"});
+        let args = json!({"server": server, "email": login.email, "password": login.password, "device_name": "test", "code": null});
         self.call("sign_in", args).await?;
         self.online().await
     }

@@ -33,7 +33,7 @@ async fn desk(server: &Inside, login: Login, folder: &std::path::Path) -> Fallib
         randomness: Arc::new(os::OsRandomness),
     })
     .await;
-    engine.sign_in(&server.address(), login.email, login.password, "test").await?;
+    engine.sign_in(&server.address(), login.email, login.password, "test", None).await?;
     until("the first sync is over", async || {
         let connection = engine.connection();
         Ok(connection.state == ConnectionState::Online && connection.syncing.is_none() && connection.heard_at.is_some())
@@ -69,6 +69,8 @@ async fn scoped_rows(server: &Inside, login: Login) -> Fallible<BTreeMap<Key, (u
         password: Secret::new(login.password),
         device: None,
         device_name: "control".into(),
+        code: None,
+        device_key: None,
     };
     let session: Session = post::<SignIn>(server, &request, None).await?;
     let (mut rows, mut after) = (BTreeMap::new(), None);

@@ -57,7 +57,7 @@ impl Auth {
             .map_err(|_| Failure::of(Code::Internal))??
             .ok_or_else(|| Failure::of(Code::Unauthorized))?;
         let text = String::from_utf8(stored.to_vec()).map_err(|_| Failure::of(Code::Unauthorized))?;
-        let request = RefreshRequest { device: self.device, refresh_token: Secret::new(text) };
+        let request = RefreshRequest { device: self.device, refresh_token: Secret::new(text), proof: None };
         let session = egress.call::<Refresh>(None, &request).await?;
         self.store(&session).await?;
         let fresh = self.access_of(&session);

@@ -3,6 +3,7 @@
 //! Promise: every query is answered from local files, with the network gone or not; every edit is durable before its method
 //! returns. Opening touches no network. Handles are cheap clones of one engine; when the last one is dropped, it ends.
 
+mod access;
 mod edits;
 mod queries;
 mod session;

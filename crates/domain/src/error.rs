@@ -39,6 +39,20 @@ codes! {
     BadCredentials = "bad_credentials",
     /// This device was revoked; its data must go.
     DeviceRevoked = "device_revoked",
+    /// The member has a second factor: its code or a recovery code is needed too.
+    SecondFactorNeeded = "second_factor_needed",
+    /// The code of the second factor is wrong, or was used before.
+    BadSecondFactor = "bad_second_factor",
+    /// The workspace asks for a second factor, and the member has to set one up first.
+    SecondFactorRequired = "second_factor_required",
+    /// The act is dangerous: the password has to be given again first.
+    StepUpNeeded = "step_up_needed",
+    /// The password is too short, or known from a breach.
+    WeakPassword = "weak_password",
+    /// The invitation is not known, was used or taken back, or is too old.
+    InvitationInvalid = "invitation_invalid",
+    /// The workspace would be left without an admin.
+    LastAdmin = "last_admin",
     /// The role does not allow it.
     Forbidden = "forbidden",
     /// No such row in this workspace, or not visible.

@@ -66,6 +66,12 @@ uuid_ids! {
     OrderId;
     /// One line of an order.
     OrderItemId;
+    /// A group of members that shares inboxes.
+    TeamId;
+    /// An invitation to work in a workspace.
+    InvitationId;
+    /// One entry of the audit log.
+    AuditId;
     /// One edit made on a desk; its idempotency key, minted once when the edit is made.
     IntentId;
 }

@@ -52,5 +52,23 @@ pub const ACCESS_TOKEN_LIVES: i64 = 10 * MINUTE;
 pub const REFRESH_TOKEN_IDLE: i64 = 14 * DAY;
 /// A repeated refresh with the previous token returns the same successor within this time.
 pub const REFRESH_GRACE: i64 = 60 * SECOND;
+/// A session ends this long after it was signed in, however often it was refreshed.
+pub const SESSION_LIVES: i64 = 90 * DAY;
+/// A password given on a device allows dangerous acts this long.
+pub const STEP_UP_LASTS: i64 = 10 * MINUTE;
+/// An invitation can be taken this long.
+pub const INVITATION_LIVES: i64 = 7 * DAY;
+/// Wrong passwords or codes of one member before sign-in is held back.
+pub const SIGN_IN_TRIES: u32 = 10;
+/// How long sign-in is held back then.
+pub const SIGN_IN_HELD_BACK: i64 = 15 * MINUTE;
+/// Recovery codes of a second factor.
+pub const RECOVERY_CODES: usize = 10;
+/// Shortest password, in characters.
+pub const PASSWORD_MIN: usize = 10;
+/// The audit log is sealed by a signed checkpoint after this many entries.
+pub const AUDIT_CHECKPOINT_ENTRIES: u64 = 1_000;
+/// The audit log is sealed by a signed checkpoint at least this often while entries come.
+pub const AUDIT_CHECKPOINT_EVERY: i64 = 10 * MINUTE;
 /// Attachments go up in parts of this size, and media stands in rows of it.
 pub const CHUNK: usize = 256 * 1024;

@@ -67,7 +67,7 @@ pub async fn measure() -> Fallible<Vec<Figure>> {
     let mut figures = Vec::new();
     let engine = Engine::start(config.clone()).await;
     let started = Instant::now();
-    engine.sign_in(&server.address(), RHEA.email, RHEA.password, "bench").await?;
+    engine.sign_in(&server.address(), RHEA.email, RHEA.password, "bench", None).await?;
     let mut first = None;
     let mut sends = Vec::new();
     loop {

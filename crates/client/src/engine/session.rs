@@ -25,25 +25,41 @@ use crate::views::Phase;
 use crate::{Error, Result};
 
 impl Engine {
-    /// Signs a member in on this computer and starts the first sync. The keyring is tried first: when it is missing or
+    /// Signs a member in on this computer and starts the first sync. `code` is that of the second factor, or a recovery code.
+    pub async fn sign_in(
+        &self,
+        server: &str,
+        email: &str,
+        password: &str,
+        device_name: &str,
+        code: Option<Secret>,
+    ) -> Result<Phase> {
+        let server = ServerUrl::parse(server)?;
+        let (email, password) = (Email::new(email.trim()), Secret::new(password));
+        let device_name = device_name.to_owned();
+        self.enter(server, async move |egress, device_key| {
+            let request = SignInRequest { email, password, device: None, device_name, code, device_key };
+            egress.call::<SignIn>(None, &request).await
+        })
+        .await
+    }
+
+    /// Makes a desk out of the session that `ask` gets from the server. The keyring is tried first: when it is missing or
     /// locked, nothing is created and the server is not asked.
-    pub async fn sign_in(&self, server: &str, email: &str, password: &str, device_name: &str) -> Result<Phase> {
+    pub(super) async fn enter(
+        &self,
+        server: ServerUrl,
+        ask: impl AsyncFnOnce(Egress, Option<String>) -> std::result::Result<Session, Failure>,
+    ) -> Result<Phase> {
         let _change = self.inner.change.lock().await;
         if let State::Ready(_) = self.state() {
             return Err(Code::Conflict.into());
         }
-        let server = ServerUrl::parse(server)?;
-        let egress = Egress::new(server.clone());
+        let egress = Egress::new(server);
         let config = &self.inner.config;
         let dir = new_dir(config.clock.as_ref(), config.randomness.as_ref());
         let secret = self.mint_secret(&dir).await?;
-        let request = SignInRequest {
-            email: Email::new(email.trim()),
-            password: Secret::new(password),
-            device: None,
-            device_name: device_name.to_owned(),
-        };
-        let begun = match egress.call::<SignIn>(None, &request).await {
+        let begun = match ask(egress.clone(), None).await {
             Ok(session) => self.begin(&dir, secret, egress, &session).await,
             Err(failure) => Err(Error::Refused(failure.code)),
         };

@@ -26,7 +26,7 @@ async fn first_sync_open_and_send() {
     let rows = server.world().rows.len();
     let begun = Instant::now();
     let engine = desk.open().await;
-    engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "x").await.unwrap();
+    engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "x", None).await.unwrap();
     let mut sends = Vec::new();
     while engine.connection().syncing.is_some() {
         let begun = Instant::now();

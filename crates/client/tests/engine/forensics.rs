@@ -31,7 +31,7 @@ async fn story(dir: &Path) -> Engine {
     server.world().say(1, 800, INCOMING);
     let engine = Engine::start(config(dir, Arc::new(MemoryVault::default()))).await;
     until(&engine, "opened", async || engine.phase() != parley_client::views::Phase::Opening).await;
-    engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "LAPTOP-7").await.unwrap();
+    engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "LAPTOP-7", None).await.unwrap();
     synced(&engine).await;
     engine.send_reply(conversation(1), ANSWER, None, None).await.unwrap();
     engine.save_draft(conversation(1), DraftMode::Reply, DRAFT).await.unwrap();

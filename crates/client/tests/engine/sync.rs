@@ -79,7 +79,7 @@ async fn a_snapshot_goes_on_where_it_stopped_and_is_usable_meanwhile() {
         world.answers_left = Some(6);
     }
     let engine = desk.open().await;
-    engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "x").await.unwrap();
+    engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "x", None).await.unwrap();
     until(&engine, "stopped", async || engine.connection().problem.is_some()).await;
     assert!(engine.connection().syncing.is_some());
     assert_eq!(engine.sidebar().await.unwrap().inboxes.len(), 1, "what came is shown");

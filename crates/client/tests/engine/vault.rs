@@ -100,7 +100,7 @@ async fn signing_in_with_a_locked_keyring_creates_nothing_and_does_not_ask_the_s
     let (server, desk) = (Server::start().await, Desk::new());
     desk.vault.fail_with(Some(Code::KeyringLocked));
     let engine = desk.open().await;
-    let error = engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "x").await.unwrap_err();
+    let error = engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "x", None).await.unwrap_err();
     assert_eq!(error.code(), Code::KeyringLocked);
     assert!(files(desk.dir.path()).is_empty());
     assert!(server.world().log.is_empty());
@@ -110,7 +110,7 @@ async fn signing_in_with_a_locked_keyring_creates_nothing_and_does_not_ask_the_s
 async fn a_wrong_password_leaves_nothing_behind() {
     let (server, desk) = (Server::start().await, Desk::new());
     let engine = desk.open().await;
-    let error = engine.sign_in(&server.address.to_string(), "ana@example.com", "wrong", "x").await.unwrap_err();
+    let error = engine.sign_in(&server.address.to_string(), "ana@example.com", "wrong", "x", None).await.unwrap_err();
     assert_eq!(error.code(), Code::BadCredentials);
     assert!(files(desk.dir.path()).is_empty() && desk.vault.names().is_empty());
     assert_eq!(engine.phase(), Phase::SignedOut { server: None });

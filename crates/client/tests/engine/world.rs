@@ -558,7 +558,8 @@ impl Desk {
     /// An engine that is signed in and has everything.
     pub async fn signed_in(&self, server: &Server) -> Engine {
         let engine = self.open().await;
-        let phase = engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "LAPTOP-7").await.unwrap();
+        let phase =
+            engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "LAPTOP-7", None).await.unwrap();
         assert!(matches!(phase, Phase::Ready { .. }));
         synced(&engine).await;
         engine

@@ -1,7 +1,8 @@
 //! The sync protocol between desk and server: what travels, in JSON over HTTPS. docs/SYNC.md tells the rules.
 //!
-//! Routes: [`endpoint`]. Rows down: [`change`]. Edits up: [`intent`]. Signing in: [`session`].
+//! Routes: [`endpoint`]. Rows down: [`change`]. Edits up: [`intent`]. Signing in: [`session`]. Members and rights: [`access`].
 
+pub mod access;
 pub mod change;
 pub mod endpoint;
 pub mod intent;

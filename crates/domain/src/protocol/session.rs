@@ -41,6 +41,13 @@ pub struct SignInRequest {
     pub device: Option<DeviceId>,
     /// How the member calls this computer.
     pub device_name: String,
+    /// The code of the second factor, or a recovery code. Without it a member who has a second factor is refused with
+    /// [`crate::Code::SecondFactorNeeded`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Secret>,
+    /// The device's Ed25519 public key, hex. Refreshing then needs a signature by it ([`RefreshRequest::proof`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_key: Option<String>,
 }
 
 /// A session.
@@ -67,4 +74,12 @@ pub struct Session {
 pub struct RefreshRequest {
     pub device: DeviceId,
     pub refresh_token: Secret,
+    /// Signature by the device's key over [`refresh_proof`] of this request, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+}
+
+/// What a device signs to refresh its tokens: a stolen token alone is then of no use.
+pub fn refresh_proof(device: DeviceId, refresh_token: &Secret) -> Vec<u8> {
+    format!("parley-refresh-1|{device}|{}", refresh_token.expose()).into_bytes()
 }

@@ -29,6 +29,8 @@ async fn sign_in_needs_the_right_password(world: World) {
             password: Secret::new(password),
             device: None,
             device_name: "test".to_owned(),
+            code: None,
+            device_key: None,
         };
         post::<SignIn>(&world, None, &request).await
     };
@@ -46,13 +48,16 @@ async fn sign_in_needs_the_right_password(world: World) {
         password: Secret::new(PASSWORD),
         device: Some(session.device),
         device_name: "test".to_owned(),
+        code: None,
+        device_key: None,
     };
     assert_eq!(post::<SignIn>(&world, None, &again).await.unwrap().device, session.device);
 }
 
 async fn a_refresh_is_repeatable_for_a_minute_and_then_closes_the_session(world: World) {
     let desk = world.desk("ada").await;
-    let first = RefreshRequest { device: desk.session.device, refresh_token: desk.session.refresh_token.clone() };
+    let first =
+        RefreshRequest { device: desk.session.device, refresh_token: desk.session.refresh_token.clone(), proof: None };
     let one = post::<Refresh>(&world, None, &first).await.unwrap();
     assert_ne!(one.refresh_token, desk.session.refresh_token);
     let (status, _) = desk.call::<Pull>(&world, &PullRequest::default()).await.unwrap_err();
@@ -67,7 +72,7 @@ async fn a_refresh_is_repeatable_for_a_minute_and_then_closes_the_session(world:
     let (status, problem) = post::<Refresh>(&world, None, &first).await.unwrap_err();
     assert_eq!((status, problem.code), (401, Code::Unauthorized));
     // Two hold the token now, so neither keeps the session.
-    let next = RefreshRequest { device: one.device, refresh_token: one.refresh_token };
+    let next = RefreshRequest { device: one.device, refresh_token: one.refresh_token, proof: None };
     assert_eq!(post::<Refresh>(&world, None, &next).await.unwrap_err().0, 401);
     let answer = post::<Pull>(&world, Some(&one.access_token), &PullRequest::default()).await;
     assert_eq!(answer.unwrap_err().0, 401);
@@ -78,13 +83,16 @@ async fn a_revoked_device_is_told_so(world: World) {
     world.app().admin().revoke_device(world.workspace, desk.session.device).await.unwrap();
     let (status, problem) = desk.call::<Pull>(&world, &PullRequest::default()).await.unwrap_err();
     assert_eq!((status, problem.code), (401, Code::DeviceRevoked));
-    let refresh = RefreshRequest { device: desk.session.device, refresh_token: desk.session.refresh_token.clone() };
+    let refresh =
+        RefreshRequest { device: desk.session.device, refresh_token: desk.session.refresh_token.clone(), proof: None };
     assert_eq!(post::<Refresh>(&world, None, &refresh).await.unwrap_err().1.code, Code::DeviceRevoked);
     let again = SignInRequest {
         email: Email::new("ada@example.org"),
         password: Secret::new(PASSWORD),
         device: Some(desk.session.device),
         device_name: "test".to_owned(),
+        code: None,
+        device_key: None,
     };
     assert_eq!(post::<SignIn>(&world, None, &again).await.unwrap_err().1.code, Code::DeviceRevoked);
 }

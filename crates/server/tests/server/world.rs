@@ -204,6 +204,8 @@ impl World {
             password: Secret::new(PASSWORD),
             device: None,
             device_name: format!("{name}'s laptop"),
+            code: None,
+            device_key: None,
         };
         let session: Session = post::<SignIn>(self, None, &request).await.unwrap();
         Desk { session, cursor: String::new(), rows: BTreeMap::new(), random: SeededRandomness::new(name.len() as u64) }

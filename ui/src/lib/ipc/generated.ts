@@ -1,6 +1,67 @@
 // Written by `cargo xtask bindings` from the command list in src-tauri/ipc.rs. Not edited by hand.
 
 /**
+ * Everything that the screens of members, teams and inboxes show. Admins only.
+ */
+export type AccessOverview = { members: Array<MemberEntry>, invitations: Array<InvitationEntry>, teams: Array<TeamEntry>, inboxes: Array<InboxEntry>, rules: AccessRules, };
+
+/**
+ * Rules of the whole workspace about access.
+ */
+export type AccessRules = { 
+/**
+ * Members without a second factor can do nothing but set one up.
+ */
+two_factor_required: boolean, 
+/**
+ * Agents get contacts without phone number; it never reaches their desks.
+ */
+mask_contacts: boolean, };
+
+/**
+ * One entry of the audit log. It names rows by id and says which fields changed; it holds no message text and no phone number.
+ */
+export type AuditEntry = { id: AuditId, 
+/**
+ * Place in the workspace's chain, from 1.
+ */
+place: number, at: Timestamp, 
+/**
+ * Who acted; `None` for the server itself or its command line.
+ */
+actor: MemberId | null, actor_name: PersonName | null, 
+/**
+ * `member.invited`, `device.revoked`, …: catalogs translate it.
+ */
+action: string, 
+/**
+ * What was acted on, as `kind/id`.
+ */
+target: string, 
+/**
+ * Name of the target when it still has one.
+ */
+target_name: string | null, 
+/**
+ * What changed: names of fields, roles, counts. No personal data.
+ */
+details: string, };
+
+/**
+ * One entry of the audit log.
+ */
+export type AuditId = string;
+
+/**
+ * The answer to [`AuditRequest`].
+ */
+export type AuditPage = { entries: Array<AuditEntry>, 
+/**
+ * The last signed checkpoint's place, 0 when there is none yet.
+ */
+sealed_upto: number, };
+
+/**
  * A board.
  */
 export type Board = { id: PipelineId, name: string, columns: Array<BoardColumn>, };
@@ -27,7 +88,7 @@ export type ChoiceKind = "button" | "list" | "flow" | "call_permission" | "other
 /**
  * Why something was refused or failed. The text form (`snake_case`) is what travels and what catalogs translate.
  */
-export type Code = "bad_request" | "unauthorized" | "bad_credentials" | "device_revoked" | "forbidden" | "not_found" | "too_large" | "rate_limited" | "protocol_mismatch" | "resync_required" | "blocked" | "conflict" | "out_of_scope" | "too_old" | "window_closed" | "window_never_opened" | "empty_message" | "text_too_long" | "no_address" | "contact_blocked" | "inbox_unavailable" | "unsupported_content" | "meta_auth" | "meta_rejected" | "meta_rate_limited" | "undeliverable" | "unconfirmed" | "cancelled" | "offline" | "server_failed" | "keyring_missing" | "keyring_locked" | "wrong_key" | "store_damaged" | "disk_full" | "already_open" | "signed_out" | "internal" | "unknown";
+export type Code = "bad_request" | "unauthorized" | "bad_credentials" | "device_revoked" | "second_factor_needed" | "bad_second_factor" | "second_factor_required" | "step_up_needed" | "weak_password" | "invitation_invalid" | "last_admin" | "forbidden" | "not_found" | "too_large" | "rate_limited" | "protocol_mismatch" | "resync_required" | "blocked" | "conflict" | "out_of_scope" | "too_old" | "window_closed" | "window_never_opened" | "empty_message" | "text_too_long" | "no_address" | "contact_blocked" | "inbox_unavailable" | "unsupported_content" | "meta_auth" | "meta_rejected" | "meta_rate_limited" | "undeliverable" | "unconfirmed" | "cancelled" | "offline" | "server_failed" | "keyring_missing" | "keyring_locked" | "wrong_key" | "store_damaged" | "disk_full" | "already_open" | "signed_out" | "internal" | "unknown";
 
 /**
  * The status bar: connection, outbox, freshness.
@@ -146,6 +207,20 @@ export type Delivery = { state: DeliveryState, accepted_at: Timestamp | null, se
 export type DeliveryState = "queued" | "sending" | "unconfirmed" | "cancelled" | "failed" | "accepted" | "held" | "sent" | "delivered" | "read" | "played";
 
 /**
+ * A device of a member.
+ */
+export type DeviceEntry = { id: DeviceId, name: string, created_at: Timestamp, last_seen_at: Timestamp, revoked_at: Timestamp | null, 
+/**
+ * The one that asks.
+ */
+current: boolean, };
+
+/**
+ * One installation of the desk, signed in as one member.
+ */
+export type DeviceId = string;
+
+/**
  * Who an entry of the timeline is from and for.
  */
 export type Direction = "incoming" | "outgoing" | "note" | "activity";
@@ -202,6 +277,11 @@ meta_code: number | null, at: Timestamp, };
 export type Fulfilment = "draft" | "confirmed" | "shipped" | "delivered" | "cancelled";
 
 /**
+ * An inbox as administrators see it.
+ */
+export type InboxEntry = { id: InboxId, name: string, channel: Channel, address: Phone | null, connected: boolean, };
+
+/**
  * One connected endpoint of a channel, for WhatsApp one business phone number.
  */
 export type InboxId = string;
@@ -215,6 +295,34 @@ export type InboxView = { id: InboxId, name: string, channel: Channel, address: 
  * One edit made on a desk; its idempotency key, minted once when the edit is made.
  */
 export type IntentId = string;
+
+/**
+ * An invitation that waits.
+ */
+export type InvitationEntry = { id: InvitationId, email: Email, role: Role, inboxes: Array<InboxId>, teams: Array<TeamId>, invited_by: PersonName, created_at: Timestamp, expires_at: Timestamp, 
+/**
+ * Whether the mail went out; false when the server has no mail transport, or it failed.
+ */
+mailed: boolean, };
+
+/**
+ * An invitation to work in a workspace.
+ */
+export type InvitationId = string;
+
+/**
+ * What an invitation is for, to who holds its token.
+ */
+export type InvitationOffer = { workspace: string, email: Email, role: Role, invited_by: PersonName, expires_at: Timestamp, };
+
+/**
+ * A new invitation, with the link that was mailed, so that it can also be handed over in person.
+ */
+export type Invited = { invitation: InvitationEntry, 
+/**
+ * What the invited person pastes into the sign-in screen.
+ */
+token: Secret, };
 
 /**
  * A label that members put on conversations.
@@ -262,6 +370,15 @@ failure: number | null, };
  * Kinds of attachment.
  */
 export type MediaKind = "image" | "video" | "audio" | "document" | "sticker";
+
+/**
+ * A member as administrators see them.
+ */
+export type MemberEntry = { id: MemberId, name: PersonName, email: Email, role: Role, active: boolean, 
+/**
+ * Granted by name; teams may grant more. Admins see all inboxes, whatever stands here.
+ */
+inboxes: Array<InboxId>, teams: Array<TeamId>, two_factor: boolean, last_seen_at: Timestamp | null, };
 
 /**
  * A person who works in a workspace.
@@ -357,6 +474,11 @@ action: string, conversation: ConversationId | null, contact_name: PersonName | 
 export type OutboxState = "queued" | "sending" | "blocked" | "needs_review";
 
 /**
+ * One's own access.
+ */
+export type OwnAccess = { email: Email, two_factor: boolean, two_factor_required: boolean, recovery_codes_left: number, stepped_up_until: Timestamp | null, };
+
+/**
  * How far the money is.
  */
 export type Payment = "unpaid" | "pending" | "paid" | "refunded";
@@ -418,6 +540,11 @@ retry_after?: number | null, };
 export type Quoted = { id: MessageId, direction: Direction, text: MessageText, };
 
 /**
+ * Ten codes, each good once in place of the second factor.
+ */
+export type RecoveryCodes = { codes: Array<Secret>, };
+
+/**
  * A member's role.
  */
 export type Role = "agent" | "manager" | "admin";
@@ -453,9 +580,24 @@ export type StageId = string;
 export type Status = "open" | "pending" | "snoozed" | "resolved";
 
 /**
+ * Until when this device may do what needs a step-up.
+ */
+export type SteppedUp = { until: Timestamp, };
+
+/**
  * Events that appear as a line in the timeline.
  */
 export type SystemEvent = "number_changed" | "user_id_changed" | "identity_changed" | "order_added" | "assigned" | "unassigned" | "resolved" | "reopened" | "other";
+
+/**
+ * A team: its members see its inboxes.
+ */
+export type TeamEntry = { id: TeamId, name: string, members: Array<MemberId>, inboxes: Array<InboxId>, };
+
+/**
+ * A group of members that shares inboxes.
+ */
+export type TeamId = string;
 
 /**
  * Place of an entry.
@@ -480,6 +622,19 @@ export type Timestamp = number;
  * A sum in one currency.
  */
 export type Total = { currency: string, minor: number, };
+
+/**
+ * A second factor that is being set up; it counts only once a code from it was given. *Step-up.*
+ */
+export type TwoFactorOffer = { 
+/**
+ * Base32, for typing.
+ */
+secret: Secret, 
+/**
+ * `otpauth://totp/…`, for a QR code.
+ */
+uri: Secret, };
 
 /**
  * A WhatsApp username, with or without `@`; mutable, for display only (meta-platform.md §3.3).
@@ -508,7 +663,26 @@ export interface Commands {
   outbox: [Record<string, never>, Array<OutboxItem>];
   search: [{ text: MessageText, limit: number }, SearchResult];
   draft: [{ conversation: ConversationId, mode: DraftMode }, MessageText | null];
-  sign_in: [{ server: string, email: Email, password: Secret, device_name: string }, Phase];
+  sign_in: [{ server: string, email: Email, password: Secret, device_name: string, code: Secret | null }, Phase];
+  invitation_offer: [{ server: string, token: Secret }, InvitationOffer];
+  accept_invitation: [{ server: string, token: Secret, name: PersonName, password: Secret, device_name: string }, Phase];
+  own_access: [Record<string, never>, OwnAccess];
+  step_up: [{ password: Secret, code: Secret | null }, SteppedUp];
+  change_password: [{ password: Secret }, null];
+  begin_two_factor: [Record<string, never>, TwoFactorOffer];
+  confirm_two_factor: [{ code: Secret }, RecoveryCodes];
+  remove_two_factor: [Record<string, never>, null];
+  devices: [{ member: MemberId | null }, Array<DeviceEntry>];
+  revoke_device: [{ device: DeviceId }, null];
+  access_overview: [Record<string, never>, AccessOverview];
+  invite: [{ email: Email, role: Role, inboxes: Array<InboxId>, teams: Array<TeamId> }, Invited];
+  cancel_invitation: [{ invitation: InvitationId }, null];
+  update_member: [{ member: MemberId, role: Role, active: boolean, inboxes: Array<InboxId>, teams: Array<TeamId> }, null];
+  reset_two_factor: [{ member: MemberId }, null];
+  put_team: [{ team: TeamId | null, name: string, members: Array<MemberId>, inboxes: Array<InboxId> }, TeamId];
+  delete_team: [{ team: TeamId }, null];
+  set_access_rules: [{ rules: AccessRules }, null];
+  audit: [{ before: number | null, limit: number }, AuditPage];
   sign_out: [Record<string, never>, Phase];
   retry_open: [Record<string, never>, Phase];
   send_reply: [{ conversation: ConversationId, text: MessageText, reply_to: MessageId | null, newest_shown: MessageId | null }, MessageId];
