@@ -1,15 +1,21 @@
 //! Every webhook body that we know, each on a fresh database, signed and posted: 200, one raw event, no panic; posted again:
-//! nothing more. And the refusals: what is not signed is not stored.
+//! nothing more, and no desk notifies a second time. And the refusals: what is not signed is not stored.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use parley_client::keys::MemoryVault;
+use parley_client::views::Event;
+use parley_client::{Engine, EngineConfig, os};
 use parley_meta::webhook::signature::sign;
 use parley_server::Database;
 use parley_tests::Fallible;
 use parley_tests::inside::{Inside, fresh_mysql};
-use parley_tests::stack::APP_SECRET;
+use parley_tests::stack::{APP_SECRET, RHEA};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use xtask::cargo;
@@ -70,7 +76,56 @@ async fn serve_for(bodies: &[Value], database: Database) -> Fallible<Inside> {
     Ok(server)
 }
 
-async fn post_twice(path: PathBuf) -> Fallible {
+/// A desk that counts the notifications it raises.
+struct Watcher {
+    engine: Engine,
+    events: tokio::sync::broadcast::Receiver<Event>,
+    notifications: usize,
+    _folder: tempfile::TempDir,
+}
+
+impl Watcher {
+    async fn start(server: &Inside) -> Fallible<Self> {
+        let folder = tempfile::tempdir()?;
+        let engine = Engine::start(EngineConfig {
+            base_dir: folder.path().to_owned(),
+            vault: Arc::new(MemoryVault::default()),
+            clock: Arc::new(os::SystemClock),
+            randomness: Arc::new(os::OsRandomness),
+        })
+        .await;
+        engine.sign_in(&server.address(), RHEA.email, RHEA.password, "watcher", None).await?;
+        let events = engine.subscribe();
+        let mut watcher = Self { engine, events, notifications: 0, _folder: folder };
+        watcher.heard(0).await?;
+        Ok(watcher)
+    }
+
+    /// Waits until the desk has been in contact, from begin to end, since now and holds what the server has placed up to `seq`;
+    /// returns all notifications so far.
+    async fn heard(&mut self, seq: u64) -> Fallible<usize> {
+        let started = Instant::now();
+        // The first answer may belong to a contact that had begun before.
+        for _ in 0..2 {
+            let before = self.engine.connection().heard_at;
+            self.engine.sync_now().await?;
+            while self.engine.connection().heard_at == before || self.engine.connection().syncing.is_some() {
+                if started.elapsed() > Duration::from_secs(60) {
+                    return Err(Failure::new("the desk does not hear the server"));
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+        let held = self.engine.held().await?.into_iter().map(|(seq, _)| seq).max().unwrap_or(0);
+        assert!(held >= seq, "the desk holds rows up to {held}, the server placed {seq}");
+        while let Ok(event) = self.events.try_recv() {
+            self.notifications += usize::from(matches!(event, Event::Notify { .. }));
+        }
+        Ok(self.notifications)
+    }
+}
+
+async fn post_twice(path: PathBuf, notified: Arc<AtomicUsize>) -> Fallible {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = fs::read(&path)?;
     // Meta cuts texts in the middle of a pair of surrogates: such a body is no JSON to a strict reader.
@@ -82,6 +137,7 @@ async fn post_twice(path: PathBuf) -> Fallible {
     };
     let values: Vec<Value> = bodies.iter().map(|(value, _)| value.clone()).collect();
     let server = serve_for(&values, Database::Sqlite).await?;
+    let mut desk = Watcher::start(&server).await?;
     let mut after = Vec::new();
     for round in 1..=2 {
         for (_, bytes) in &bodies {
@@ -90,15 +146,24 @@ async fn post_twice(path: PathBuf) -> Fallible {
         }
         server.applied().await?;
         assert_eq!(server.count(RAW_STORED).await?, (bodies.len() * round) as i64, "{name}: raw events");
-        after.push((server.count(MESSAGES).await?, server.count("SELECT seq FROM workspace").await?));
+        let newest = server.count("SELECT COALESCE(MAX(row_seq), 0) FROM message").await?;
+        let told = desk.heard(u64::try_from(newest)?).await?;
+        after.push((server.count(MESSAGES).await?, told, server.count("SELECT seq FROM workspace").await?));
     }
     let (first, second) = (after.first().copied(), after.get(1).copied());
     assert_eq!(
-        first.map(|(messages, _)| messages),
-        second.map(|(messages, _)| messages),
+        first.map(|(messages, ..)| messages),
+        second.map(|(messages, ..)| messages),
         "{name}: messages after a repetition"
     );
+    assert_eq!(
+        first.map(|(_, told, _)| told),
+        second.map(|(_, told, _)| told),
+        "{name}: notifications after a repetition"
+    );
     assert_eq!(first, second, "{name}: a repetition changed something");
+    notified.fetch_add(desk.notifications, Ordering::Relaxed);
+    desk.engine.close().await;
     server.stop().await;
     Ok(())
 }
@@ -110,16 +175,20 @@ async fn post_all(folder: &Path, wanted: impl Fn(&str) -> bool) -> Fallible<usiz
         name.ends_with(".json") && wanted(&name)
     });
     let count = paths.len();
+    let notified = Arc::new(AtomicUsize::new(0));
     let mut running = tokio::task::JoinSet::new();
     for path in paths {
         while running.len() >= 4 {
             running.join_next().await.ok_or_else(|| Failure::new("nothing runs"))???;
         }
-        running.spawn(post_twice(path));
+        running.spawn(post_twice(path, notified.clone()));
     }
     while let Some(done) = running.join_next().await {
         done??;
     }
+    let notified = notified.load(Ordering::Relaxed);
+    println!("{count} files, {notified} notifications");
+    assert!(notified * 4 > count, "the desks were told of {notified} messages in {count} files");
     Ok(count)
 }
 
@@ -127,7 +196,6 @@ async fn post_all(folder: &Path, wanted: impl Fn(&str) -> bool) -> Fallible<usiz
 async fn every_body_of_ours_is_taken_once() -> Fallible {
     let count = post_all(&cargo::root().join("tests/payloads"), |_| true).await?;
     assert!(count >= 55, "only {count} bodies");
-    println!("{count} files");
     Ok(())
 }
 
@@ -142,7 +210,6 @@ async fn every_further_body_at_hand_is_taken_once() -> Fallible {
     };
     let count = post_all(Path::new(&folder), webhook).await?;
     assert!(count > 100, "only {count} files");
-    println!("{count} files");
     Ok(())
 }
 
