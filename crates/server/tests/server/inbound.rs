@@ -5,7 +5,10 @@ use parley_domain::conversation::Status;
 use parley_domain::entity::Entity;
 use parley_domain::message::Direction;
 use parley_domain::order::Order;
+use parley_domain::protocol::session::Secret;
+use parley_domain::{AppId, Phone, PhoneNumberId, WabaId};
 use parley_meta::webhook::signature;
+use parley_server::admin::NewWhatsapp;
 use parley_sim::OrderItem;
 use serde_json::json;
 
@@ -13,6 +16,7 @@ use crate::world::{SECRET, World, body, bsuid, card, change, eventually, everywh
 
 everywhere!(
     a_wrong_signature_stores_nothing,
+    the_owner_of_another_app_cannot_write_into_this_inbox,
     the_challenge_is_answered_with_the_right_token_only,
     a_repeated_body_is_one_message,
     wamids_that_differ_in_case_are_two,
@@ -47,6 +51,33 @@ async fn a_wrong_signature_stores_nothing(world: World) {
     let mut desk = world.desk("ada").await;
     desk.snapshot(&world).await;
     assert_eq!(desk.messages().len(), 0);
+}
+
+/// A4: the signature is genuine, but the app that made it does not serve the number that the body names.
+async fn the_owner_of_another_app_cannot_write_into_this_inbox(world: World) {
+    let theirs = NewWhatsapp {
+        name: "Somebody else".to_owned(),
+        app: AppId("770000000000007".to_owned()),
+        app_secret: Secret::new("their own secret"),
+        verify_token: Secret::new("their own token"),
+        waba: WabaId("770000000000070".to_owned()),
+        phone_number_id: PhoneNumberId("770000000000700".to_owned()),
+        display_phone: Phone::new("+1 555-010-0777"),
+        token: Secret::new("their own access"),
+        graph_url: None,
+    };
+    world.app().admin().connect_whatsapp(world.workspace, theirs).await.unwrap();
+    let raw = text(&world, "wamid.forged", 1, "pay to this account instead").to_string();
+    let signed = signature::sign(b"their own secret", raw.as_bytes());
+    let url = world.url("/webhooks/meta/770000000000007");
+    let answer = world.http.post(url).header(signature::HEADER, signed).body(raw).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "the body is theirs to sign");
+    world.applied().await;
+    assert_eq!(world.webhook(&text(&world, "wamid.true", 2, "is the lamp there?")).await, 200);
+    world.applied().await;
+    let mut desk = world.desk("ada").await;
+    desk.snapshot(&world).await;
+    assert_eq!(desk.messages().len(), 1, "only the number's own app reaches it");
 }
 
 async fn the_challenge_is_answered_with_the_right_token_only(world: World) {
