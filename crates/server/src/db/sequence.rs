@@ -52,6 +52,16 @@ pub struct Moved {
     pub everyone: bool,
 }
 
+impl Moved {
+    /// Both, when they became visible together.
+    pub fn and(mut self, later: Self) -> Self {
+        self.seq = std::cmp::Ord::max(self.seq, later.seq);
+        self.inboxes.extend(later.inboxes);
+        self.everyone |= later.everyone;
+        self
+    }
+}
+
 /// Takes `changes` values of `seq` and `orders` order numbers. Nothing may be locked afterwards but rows that are new.
 pub async fn take<C: ConnectionTrait>(txn: &C, workspace: WorkspaceId, changes: usize, orders: usize) -> Result<Block> {
     use table::workspace::{Column, Entity};

@@ -20,24 +20,52 @@ use crate::db::{Txn, intents, pages, transaction};
 use crate::error::{Error, Result};
 use crate::session::WorkspaceCtx;
 
+/// Intents applied in one transaction: enough to share its commit, few enough that others need not wait for it.
+const TOGETHER: usize = 25;
+
 /// Applies a batch in its order. The answers are hints: a desk drops an intent when a pull brings its outcome.
 pub async fn push(core: &Core, ctx: &WorkspaceCtx, request: PushRequest) -> Result<PushAnswer> {
     if request.intents.len() > PUSH_INTENTS {
         return Err(Error::Refused(Code::BadRequest, "too many intents in one push"));
     }
     let mut answers = Vec::with_capacity(request.intents.len());
-    for intent in &request.intents {
-        let line = MessageId(core.new_id());
-        let done = transaction!(core.db, |txn| apply(&txn, core, ctx, intent, line))?;
-        if let Some(moved) = done.moved {
-            core.pokes.moved(moved);
+    for part in request.intents.chunks(TOGETHER) {
+        let lines: Vec<MessageId> = part.iter().map(|_| MessageId(core.new_id())).collect();
+        match transaction!(core.db, |txn| apply_all(&txn, core, ctx, part, &lines)) {
+            Ok(done) => answers.extend(tell(core, part, done)),
+            // One of them cannot be applied, or too many wait for the same rows: each by itself, so that none holds up another.
+            Err(_) if part.len() > 1 => {
+                for (intent, line) in part.iter().zip(&lines) {
+                    let one = std::slice::from_ref(intent);
+                    let line = std::slice::from_ref(line);
+                    let done = transaction!(core.db, |txn| apply_all(&txn, core, ctx, one, line))?;
+                    answers.extend(tell(core, one, done));
+                }
+            }
+            Err(error) => return Err(error),
         }
-        if done.queued {
-            core.outbox_wake.notify_one();
-        }
-        answers.push(Answer { id: intent.id, result: done.verdict });
     }
     Ok(PushAnswer { answers })
+}
+
+/// Wakes who waits for what was committed.
+fn tell(core: &Core, intents: &[Intent], done: Vec<Done>) -> Vec<Answer> {
+    if done.iter().any(|done| done.queued) {
+        core.outbox_wake.notify_one();
+    }
+    let mut answers = Vec::with_capacity(done.len());
+    let mut moved: Option<Moved> = None;
+    for (intent, done) in intents.iter().zip(done) {
+        answers.push(Answer { id: intent.id, result: done.verdict });
+        moved = match (moved, done.moved) {
+            (Some(before), Some(after)) => Some(before.and(after)),
+            (before, after) => before.or(after),
+        };
+    }
+    if let Some(moved) = moved {
+        core.pokes.moved(moved);
+    }
+    answers
 }
 
 /// The recorded outcomes of this device's intents.
@@ -66,6 +94,34 @@ impl Done {
     fn only(verdict: Verdict) -> Self {
         Self { verdict, moved: None, queued: false }
     }
+}
+
+async fn apply_all(
+    txn: &Txn,
+    core: &Core,
+    ctx: &WorkspaceCtx,
+    intents: &[Intent],
+    lines: &[MessageId],
+) -> Result<Vec<Done>> {
+    if intents.len() > 1 {
+        // Every row that they name is locked before the first takes its number, in one order.
+        let named: BTreeSet<Key> = intents
+            .iter()
+            .flat_map(|intent| needed(&intent.command, &RowSet::default()))
+            .filter(|key| is_locked(key.kind))
+            .collect();
+        rows::load(txn, ctx.workspace(), named, true).await?;
+    }
+    let mut done = Vec::with_capacity(intents.len());
+    for (intent, line) in intents.iter().zip(lines) {
+        done.push(apply(txn, core, ctx, intent, *line).await?);
+    }
+    Ok(done)
+}
+
+/// Kinds whose rows an edit may change.
+fn is_locked(kind: Kind) -> bool {
+    matches!(kind, Kind::Conversation | Kind::Message | Kind::Order)
 }
 
 async fn apply(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, intent: &Intent, line: MessageId) -> Result<Done> {
@@ -118,10 +174,8 @@ async fn load(txn: &Txn, ctx: &WorkspaceCtx, command: &Command) -> Result<RowSet
     let mut rows = RowSet::default();
     let mut asked = BTreeSet::new();
     loop {
-        let (locked, read): (Vec<Key>, Vec<Key>) = needed(command, &rows)
-            .into_iter()
-            .filter(|key| asked.insert(*key))
-            .partition(|key| matches!(key.kind, Kind::Conversation | Kind::Message | Kind::Order));
+        let (locked, read): (Vec<Key>, Vec<Key>) =
+            needed(command, &rows).into_iter().filter(|key| asked.insert(*key)).partition(|key| is_locked(key.kind));
         if locked.is_empty() && read.is_empty() {
             return Ok(rows);
         }

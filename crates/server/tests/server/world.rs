@@ -208,7 +208,9 @@ impl World {
             device_key: None,
         };
         let session: Session = post::<SignIn>(self, None, &request).await.unwrap();
-        Desk { session, cursor: String::new(), rows: BTreeMap::new(), random: SeededRandomness::new(name.len() as u64) }
+        // Two desks never mint the same id.
+        let random = SeededRandomness::new(session.device.0.as_u64_pair().1);
+        Desk { session, cursor: String::new(), rows: BTreeMap::new(), random }
     }
 }
 
