@@ -12,6 +12,8 @@ pub const PAGE_ROWS: usize = 1_000;
 pub const PAGE_SCANNED: usize = 10_000;
 /// Rows the desk stores in one transaction with their cursor.
 pub const SLICE_ROWS: usize = 100;
+/// Rows on one page of a remote list.
+pub const LIST_ROWS: u32 = 100;
 /// Intents in one push.
 pub const PUSH_INTENTS: usize = 100;
 /// Items of a workspace applied in one transaction.

@@ -16,6 +16,7 @@ pub mod http;
 pub mod ingest;
 pub mod outbox;
 pub mod pokes;
+pub mod remote;
 pub mod seal;
 pub mod secrets;
 pub mod session;

@@ -11,6 +11,7 @@ use super::access::{
 };
 use super::change::{BackfillRequest, PullPage, PullRequest, SnapshotPage, SnapshotRequest};
 use super::intent::{OutcomesAnswer, OutcomesRequest, PushAnswer, PushRequest};
+use super::remote::{ConversationsPage, ConversationsRequest};
 use super::session::{RefreshRequest, Session, SignInRequest};
 
 /// A route that takes and returns JSON by POST. A refusal is a [`super::Problem`] with a status of 4xx or 5xx; a pull,
@@ -61,6 +62,8 @@ endpoints! {
     Push: "/v1/sync/push", signed_in true, PushRequest => PushAnswer;
     /// Outcomes by id.
     Outcomes: "/v1/sync/outcomes", signed_in true, OutcomesRequest => OutcomesAnswer;
+    /// Conversations that a desk does not hold.
+    Conversations: "/v1/remote/conversations", signed_in true, ConversationsRequest => ConversationsPage;
     /// What an invitation is for.
     Offer: "/v1/session/invitation", signed_in false, InvitationRequest => InvitationOffer;
     /// Takes an invitation and signs in.

@@ -6,6 +6,7 @@ pub mod access;
 pub mod change;
 pub mod endpoint;
 pub mod intent;
+pub mod remote;
 pub mod session;
 
 use serde::{Deserialize, Serialize};

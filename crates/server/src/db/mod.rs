@@ -15,6 +15,7 @@ pub mod admin;
 pub mod applying;
 mod dialect;
 pub mod intents;
+pub mod lists;
 pub mod outbox;
 pub mod pages;
 pub mod raw;

@@ -212,6 +212,9 @@ fn steps() -> Vec<Step> {
            ["workspace", "assignee"] => "member" OWN),
         unique("conversation", "conversation_contact", &["workspace", "contact", "inbox"]),
         index("conversation", "conversation_active", &["workspace", "active_at", "id"]),
+        index("conversation", "conversation_status", &["workspace", "status", "active_at", "id"]),
+        index("conversation", "conversation_inbox", &["workspace", "inbox", "status", "active_at", "id"]),
+        index("conversation", "conversation_assignee", &["workspace", "assignee", "status", "active_at", "id"]),
         table!("message", key OWN, {
             workspace: Id; id: Id; conversation: Id; inbox: Id; direction: Key(16); author: Id, null; content: Long;
             sent_at: Whole; position: Whole; delivery: Long, null; reply_to: Id, null; resend_of: Id, null; forwarded: Flag;

@@ -4,6 +4,7 @@
 mod auth;
 mod poke;
 mod problem;
+mod remote;
 mod session;
 mod sync;
 mod webhook;
@@ -16,7 +17,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use parley_domain::limits::{REQUEST_BODY_MAX, WEBHOOK_BODY_MAX};
 use parley_domain::protocol::endpoint::{
-    Backfill, Endpoint, HEALTH_PATH, Outcomes, POKE_PATH, Pull, Push, Refresh, SignIn, SignOut, Snapshot,
+    Backfill, Conversations, Endpoint, HEALTH_PATH, Outcomes, POKE_PATH, Pull, Push, Refresh, SignIn, SignOut, Snapshot,
 };
 use serde_json::json;
 
@@ -35,6 +36,7 @@ pub fn router(core: Arc<Core>) -> Router {
         .route(Backfill::PATH, post(sync::backfill))
         .route(Push::PATH, post(sync::push))
         .route(Outcomes::PATH, post(sync::outcomes))
+        .route(Conversations::PATH, post(remote::conversations))
         .layer(DefaultBodyLimit::max(REQUEST_BODY_MAX));
     let meta = Router::new()
         .route("/webhooks/meta/{app_id}", get(webhook::challenge).post(webhook::receive))

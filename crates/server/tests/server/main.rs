@@ -8,6 +8,7 @@ mod inbound;
 mod logs;
 mod outbound;
 mod payloads;
+mod remote;
 mod schema;
 mod sync;
 mod world;
