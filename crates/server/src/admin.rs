@@ -14,6 +14,7 @@ use parley_domain::{
 };
 
 use crate::app::Core;
+use crate::audit::{self, Entry, Verdict};
 use crate::db::admin::{self, AppRow, Connection};
 use crate::db::rows::{self, Written};
 use crate::db::sequence::{self, Moved};
@@ -145,7 +146,7 @@ impl Admin {
     /// # Errors
     /// The database refuses: one of them is not in the workspace.
     pub async fn grant_inbox(&self, workspace: WorkspaceId, member: MemberId, inbox: InboxId) -> Result<()> {
-        transaction!(self.0.db, |txn| grant(&txn, workspace, member, inbox, true))?;
+        transaction!(self.0.db, |txn| grant(&txn, &self.0, workspace, member, inbox, true))?;
         self.0.pokes.permission(member);
         Ok(())
     }
@@ -155,7 +156,7 @@ impl Admin {
     /// # Errors
     /// The database failed.
     pub async fn withdraw_inbox(&self, workspace: WorkspaceId, member: MemberId, inbox: InboxId) -> Result<()> {
-        transaction!(self.0.db, |txn| grant(&txn, workspace, member, inbox, false))?;
+        transaction!(self.0.db, |txn| grant(&txn, &self.0, workspace, member, inbox, false))?;
         self.0.pokes.permission(member);
         Ok(())
     }
@@ -184,9 +185,33 @@ impl Admin {
     /// No such device.
     pub async fn revoke_device(&self, workspace: WorkspaceId, device: DeviceId) -> Result<()> {
         let core = &self.0;
-        let known = access::clear_tokens(core.db.writer(), workspace, device, Some(core.now())).await?;
+        let known = transaction!(core.db, |txn| revoke(&txn, core, workspace, device))?;
         core.pokes.revoked(device);
         if known { Ok(()) } else { Err(Error::Refused(Code::NotFound, "no such device in this workspace")) }
+    }
+
+    /// Compares a workspace's audit log with its hashes and checkpoints.
+    ///
+    /// # Errors
+    /// The database failed, or the file of checkpoints cannot be read.
+    pub async fn verify_audit(&self, workspace: WorkspaceId) -> Result<Verdict> {
+        audit::verify(&self.0, workspace).await
+    }
+
+    /// Signs the ends of all audit logs that have grown since their last checkpoint.
+    ///
+    /// # Errors
+    /// The database failed, or the file of checkpoints cannot be written.
+    pub async fn seal_audit(&self) -> Result<()> {
+        audit::checkpoint(&self.0, true).await
+    }
+
+    /// Every workspace there is.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn workspaces(&self) -> Result<Vec<WorkspaceId>> {
+        audit::workspaces(&self.0).await
     }
 
     async fn free_address(&self, email: &Email) -> Result<String> {
@@ -272,7 +297,30 @@ async fn make_workspace(
     ];
     keys.extend(stages.iter().map(|stage| Key::new(Kind::Stage, stage.id)));
     keys.extend(labels.iter().map(|label| Key::new(Kind::Label, label.id)));
-    place(txn, core, workspace, keys).await
+    let moved = place(txn, core, workspace, keys).await?;
+    note(txn, core, workspace, "workspace.created", &format!("workspace/{workspace}"), "").await?;
+    note(txn, core, workspace, "member.added", &format!("member/{member}"), Role::Admin.as_str()).await?;
+    Ok(moved)
+}
+
+/// Writes down what the command line did.
+async fn note(
+    txn: &Txn,
+    core: &Core,
+    workspace: WorkspaceId,
+    action: &'static str,
+    target: &str,
+    details: &str,
+) -> Result<()> {
+    audit::record(txn, core, workspace, Entry { actor: None, action, target, details }).await
+}
+
+async fn revoke(txn: &Txn, core: &Core, workspace: WorkspaceId, device: DeviceId) -> Result<bool> {
+    let known = access::clear_tokens(txn, workspace, device, Some(core.now())).await?;
+    if known {
+        note(txn, core, workspace, "device.revoked", &format!("device/{device}"), "").await?;
+    }
+    Ok(known)
 }
 
 async fn make_member(
@@ -285,7 +333,9 @@ async fn make_member(
     password: &str,
 ) -> Result<Moved> {
     admin::insert_member(txn, workspace, member, &new.name, email, new.role, password.to_owned()).await?;
-    place(txn, core, workspace, vec![Key::new(Kind::Member, member)]).await
+    let moved = place(txn, core, workspace, vec![Key::new(Kind::Member, member)]).await?;
+    note(txn, core, workspace, "member.added", &format!("member/{member}"), new.role.as_str()).await?;
+    Ok(moved)
 }
 
 async fn make_inbox(
@@ -303,7 +353,9 @@ async fn make_inbox(
     }
     admin::put_app(txn, app, core.now()).await?;
     admin::insert_inbox(txn, workspace, inbox, connection.clone()).await?;
-    place(txn, core, workspace, vec![Key::new(Kind::Inbox, inbox.id)]).await
+    let moved = place(txn, core, workspace, vec![Key::new(Kind::Inbox, inbox.id)]).await?;
+    note(txn, core, workspace, "inbox.connected", &format!("inbox/{}", inbox.id), inbox.channel.as_str()).await?;
+    Ok(moved)
 }
 
 fn reseal(core: &Core, app: &AppId, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -313,13 +365,23 @@ fn reseal(core: &Core, app: &AppId, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
     sealer.seal(place("secret_before"), &opened, &*core.randomness).map(Some)
 }
 
-async fn grant(txn: &Txn, workspace: WorkspaceId, member: MemberId, inbox: InboxId, give: bool) -> Result<()> {
-    if give {
+async fn grant(
+    txn: &Txn,
+    core: &Core,
+    workspace: WorkspaceId,
+    member: MemberId,
+    inbox: InboxId,
+    give: bool,
+) -> Result<()> {
+    let action = if give {
         admin::grant_inbox(txn, workspace, member, inbox).await?;
+        "inbox.granted"
     } else {
         admin::withdraw_inbox(txn, workspace, member, inbox).await?;
-    }
-    admin::raise_epoch(txn, workspace, member).await
+        "inbox.withdrawn"
+    };
+    admin::raise_epoch(txn, workspace, member).await?;
+    note(txn, core, workspace, action, &format!("member/{member}"), &format!("inbox/{inbox}")).await
 }
 
 async fn change_member(
@@ -331,5 +393,8 @@ async fn change_member(
     active: bool,
 ) -> Result<Moved> {
     admin::update_member(txn, workspace, member, role, active).await?;
-    place(txn, core, workspace, vec![Key::new(Kind::Member, member)]).await
+    let moved = place(txn, core, workspace, vec![Key::new(Kind::Member, member)]).await?;
+    let details = format!("role={} active={active}", role.as_str());
+    note(txn, core, workspace, "member.updated", &format!("member/{member}"), &details).await?;
+    Ok(moved)
 }

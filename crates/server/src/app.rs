@@ -27,7 +27,7 @@ use crate::pokes::Pokes;
 use crate::secrets::Keys;
 use crate::session::Passwords;
 use crate::system::{SystemClock, SystemRandomness};
-use crate::{apply, egress, http, outbox};
+use crate::{apply, audit, egress, http, outbox};
 
 /// Name of the lock file in the data directory.
 const LOCK: &str = "lock";
@@ -37,6 +37,8 @@ const SQLITE: &str = "parley.db";
 const NODE: &str = "node";
 /// How often what is past its time is forgotten.
 const SWEEP: Duration = Duration::from_secs(3_600);
+/// How often audit logs are looked at for a checkpoint.
+const CHECKPOINT: Duration = Duration::from_secs(10);
 /// How long requests may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -136,7 +138,7 @@ impl Core {
 
 /// An opened server.
 pub struct App {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     waiting: Mutex<Option<mpsc::Receiver<Waiting>>>,
 }
 
@@ -219,6 +221,7 @@ impl App {
             tokio::spawn(apply::run(core.clone())),
             tokio::spawn(outbox::run(core.clone())),
             tokio::spawn(sweep(core.clone())),
+            tokio::spawn(checkpoints(core.clone())),
         ];
         Ok(Running { address, core, http, ingest, work })
     }
@@ -233,6 +236,20 @@ impl App {
 pub(crate) async fn until(stop: &mut watch::Receiver<bool>) {
     // An error means that the core is gone, which is a stop as well.
     let _ = stop.wait_for(|stopping| *stopping).await;
+}
+
+/// Seals audit logs until the server stops.
+async fn checkpoints(core: Arc<Core>) {
+    let mut stop = core.until_stopping();
+    loop {
+        if let Err(error) = audit::checkpoint(&core, false).await {
+            tracing::warn!(%error, "the audit log could not be sealed");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(CHECKPOINT) => {}
+            () = until(&mut stop) => return,
+        }
+    }
 }
 
 async fn sweep(core: Arc<Core>) {

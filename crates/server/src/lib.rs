@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod app;
 pub mod apply;
+pub mod audit;
 pub mod config;
 pub mod db;
 pub mod egress;

@@ -149,12 +149,27 @@ enum AdminCommand {
         #[arg(long)]
         inbox: InboxId,
     },
+    /// The audit log.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Revokes a device: it is told to wipe itself.
     RevokeDevice {
         #[arg(long)]
         workspace: WorkspaceId,
         #[arg(long)]
         device: DeviceId,
+    },
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Compares the log with its hashes and checkpoints; fails and names the first bad place when it was changed.
+    Verify {
+        /// All workspaces without it.
+        #[arg(long)]
+        workspace: Option<WorkspaceId>,
     },
 }
 
@@ -281,6 +296,29 @@ async fn administer(app: &App, command: AdminCommand) -> Result<()> {
         }
         AdminCommand::WithdrawInbox { workspace, member, inbox } => {
             admin.withdraw_inbox(workspace, member, inbox).await?;
+        }
+        AdminCommand::Audit { command: AuditCommand::Verify { workspace } } => {
+            let workspaces = match workspace {
+                Some(workspace) => vec![workspace],
+                None => admin.workspaces().await?,
+            };
+            let mut damaged = false;
+            for workspace in workspaces {
+                let verdict = admin.verify_audit(workspace).await?;
+                let (entries, sealed) = (verdict.entries, verdict.sealed_upto);
+                match verdict.bad {
+                    None => println!("workspace {workspace}: {entries} entries, sealed up to {sealed}, unchanged"),
+                    Some((place, fault)) => {
+                        damaged = true;
+                        println!(
+                            "workspace {workspace}: entry {place} is bad ({fault:?}), {entries} before it are unchanged"
+                        );
+                    }
+                }
+            }
+            if damaged {
+                return Err(Error::Damaged("audit"));
+            }
         }
         AdminCommand::RevokeDevice { workspace, device } => admin.revoke_device(workspace, device).await?,
     }

@@ -1,18 +1,19 @@
 //! The server's own keys, in `secrets.toml` of the data directory (mode 0600), made when the file is missing.
 //!
-//! Promise: an existing file is never overwritten, and a file that cannot be read stops the start: with new keys nothing
-//! sealed would open.
+//! Promise: no key of an existing file is ever lost: a file gains what it lacks by being written anew beside itself and renamed.
+//! A file that cannot be read stops the start: with new keys nothing sealed would open.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
+use ed25519_dalek::{Signature, Signer, SigningKey};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use parley_domain::Randomness;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::error::{Error, Result};
 
@@ -25,6 +26,9 @@ struct Stored {
     dedupe: String,
     seal: String,
     tokens: String,
+    /// Signs checkpoints of the audit log; a file of an earlier version gains it.
+    #[serde(default)]
+    audit: String,
 }
 
 /// Keys of 256 bits, one per purpose.
@@ -34,6 +38,8 @@ pub struct Keys {
     dedupe: [u8; 32],
     seal: [u8; 32],
     tokens: [u8; 32],
+    #[zeroize(skip)] // It clears itself when it is dropped.
+    audit: SigningKey,
 }
 
 impl std::fmt::Debug for Keys {
@@ -53,20 +59,22 @@ impl Keys {
             Ok(mut file) => {
                 let mut text = String::new();
                 file.read_to_string(&mut text)?;
-                let stored: Stored =
+                let mut stored: Stored =
                     toml::from_str(&text).map_err(|_| Error::Config(format!("{FILE} cannot be read")))?;
                 text.zeroize();
-                Self::from_stored(&stored)
+                let keys = if stored.audit.is_empty() {
+                    stored.audit = fresh(randomness);
+                    let keys = Self::from_stored(&stored)?;
+                    replace(data, &stored)?;
+                    keys
+                } else {
+                    Self::from_stored(&stored)?
+                };
+                Ok(keys)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let key = || {
-                    let mut bytes = [0u8; 32];
-                    randomness.fill(&mut bytes);
-                    let text = hex::encode(bytes);
-                    bytes.zeroize();
-                    text
-                };
-                let stored = Stored { cursor: key(), dedupe: key(), seal: key(), tokens: key() };
+                let key = || fresh(randomness);
+                let stored = Stored { cursor: key(), dedupe: key(), seal: key(), tokens: key(), audit: key() };
                 write_new(&path, &stored)?;
                 Self::from_stored(&stored)
             }
@@ -85,7 +93,20 @@ impl Keys {
             dedupe: key(&stored.dedupe)?,
             seal: key(&stored.seal)?,
             tokens: key(&stored.tokens)?,
+            audit: SigningKey::from_bytes(&*Zeroizing::new(key(&stored.audit)?)),
         })
+    }
+
+    /// Signs a checkpoint of the audit log; hex.
+    pub(crate) fn sign_checkpoint(&self, digest: &[u8; 32]) -> String {
+        hex::encode(self.audit.sign(digest).to_bytes())
+    }
+
+    /// Whether this server signed the checkpoint.
+    pub(crate) fn checkpoint_is_ours(&self, digest: &[u8; 32], signature: &str) -> bool {
+        let mut bytes = [0u8; 64];
+        hex::decode_to_slice(signature, &mut bytes).is_ok()
+            && self.audit.verifying_key().verify_strict(digest, &Signature::from_bytes(&bytes)).is_ok()
     }
 
     /// Authenticates cursors.
@@ -111,6 +132,27 @@ impl Keys {
         let _ = Hkdf::<Sha256>::new(None, &self.seal).expand(purpose.as_bytes(), &mut key);
         key
     }
+}
+
+/// A new key, hex.
+fn fresh(randomness: &dyn Randomness) -> String {
+    let mut bytes = Zeroizing::new([0u8; 32]);
+    randomness.fill(&mut *bytes);
+    hex::encode(&*bytes)
+}
+
+/// Writes the file anew beside itself and renames it over itself: at every moment one whole file is there.
+fn replace(data: &Path, stored: &Stored) -> Result<()> {
+    let beside = data.join(format!("{FILE}.new"));
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    write_new(&beside, stored)?;
+    std::fs::rename(&beside, data.join(FILE))?;
+    #[cfg(unix)]
+    File::open(data)?.sync_all()?;
+    Ok(())
 }
 
 /// The hash under which a token is stored, hex. Tokens have 256 bits of entropy, so one round is enough.
@@ -168,6 +210,22 @@ mod tests {
             let mode = std::fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_gains_a_key_and_loses_none() {
+        let dir = tempfile::tempdir().unwrap();
+        Keys::open(dir.path(), &SeededRandomness::new(1)).unwrap();
+        let text = std::fs::read_to_string(dir.path().join(FILE)).unwrap();
+        let earlier: Vec<&str> = text.lines().filter(|line| !line.starts_with("audit")).collect();
+        std::fs::write(dir.path().join(FILE), earlier.join("\n")).unwrap();
+        let opened = Keys::open(dir.path(), &SeededRandomness::new(2)).unwrap();
+        let again = Keys::open(dir.path(), &SeededRandomness::new(3)).unwrap();
+        let signature = opened.sign_checkpoint(&[7; 32]);
+        assert!(again.checkpoint_is_ours(&[7; 32], &signature));
+        assert!(!again.checkpoint_is_ours(&[8; 32], &signature));
+        let now = std::fs::read_to_string(dir.path().join(FILE)).unwrap();
+        assert!(earlier.iter().all(|line| now.contains(line)));
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 pub mod access;
 pub mod admin;
 pub mod applying;
+pub mod audit;
+#[cfg(test)]
+mod audit_tests;
 mod dialect;
 pub mod intents;
 pub mod lists;

@@ -271,5 +271,15 @@ fn steps() -> Vec<Step> {
             hash: Key(64); expires_at: Whole;
         }),
         index("dedupe", "dedupe_expiry", &["expires_at"]),
+        table!("audit", key ["workspace", "place"], {
+            workspace: Id; place: Whole; at: Whole; actor: Id, null; action: Key(64); target: Key(128); details: Long;
+            prev: Key(64); hash: Key(64);
+        }, ["workspace"] => "workspace" ["id"]),
+        table!("audit_head", key ["workspace"], {
+            workspace: Id; place: Whole; hash: Key(64); sealed_upto: Whole; sealed_at: Whole;
+        }, ["workspace"] => "workspace" ["id"]),
+        table!("audit_checkpoint", key ["workspace", "place"], {
+            workspace: Id; place: Whole; at: Whole; hash: Key(64); signature: Key(128);
+        }, ["workspace"] => "workspace" ["id"]),
     ]
 }

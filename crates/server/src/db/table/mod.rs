@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod hand;
+mod logged;
 mod ordering;
 mod talk;
 mod team;
@@ -9,6 +10,7 @@ mod trade;
 
 pub use endpoint::*;
 pub use hand::*;
+pub use logged::*;
 pub use ordering::*;
 pub use talk::*;
 pub use team::*;
