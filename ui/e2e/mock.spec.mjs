@@ -10,6 +10,7 @@ import { serve } from './serve.mjs';
 const root = new URL('..', import.meta.url).pathname;
 const shots = `${root}e2e/shots`;
 const conversation = (n) => `01931111-0000-7000-8000-${String(n).padStart(12, '0')}`;
+const inbox = (n) => `0193bbbb-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const mine = (n) => `/inbox/mine/c/${conversation(n)}`;
 
 const screens = {
@@ -31,6 +32,34 @@ const screens = {
   help: { scene: '', hash: mine(0), act: (page) => page.keyboard.press('?') },
   note: { scene: '', hash: mine(0), act: (page) => page.keyboard.press('n') },
   sign_in: { scene: 'signed_out', hash: '' },
+  sign_in_factor: { scene: 'signed_out', hash: '', act: (page) => signInWithFactor(page) },
+  sign_in_invitation: { scene: 'signed_out', hash: '', act: (page) => page.getByTestId('sign-in-invitation').click() },
+  sign_in_offer: { scene: 'signed_out', hash: '', act: (page) => openOffer(page) },
+  factor_required: { scene: 'factor_required', hash: '/inbox/mine' },
+  security: { scene: 'online', hash: '/settings/security' },
+  security_offline: { scene: 'offline', hash: '/settings/security' },
+  two_factor: { scene: 'online', hash: '/settings/security', act: (page) => openFactor(page) },
+  recovery_codes: { scene: 'online', hash: '/settings/security', act: (page) => openFactor(page).then(() => giveCode(page)) },
+  step_up: { scene: 'online', hash: '/settings/security', act: (page) => page.getByTestId('two-factor-set-up').click() },
+  new_password: { scene: 'online', hash: '/settings/security', act: (page) => page.getByTestId('change-password').click() },
+  revoke_device: { scene: 'online', hash: '/settings/security', act: (page) => page.getByTestId('device-revoke').first().click() },
+  members: { scene: 'online', as: 'admin', hash: '/settings/members' },
+  members_empty: { scene: 'empty', as: 'admin', hash: '/settings/members' },
+  members_loading: { scene: 'slow', as: 'admin', hash: '/settings/members', act: (page) => page.getByTestId('settings-loading').waitFor() },
+  members_failing: { scene: 'failing', as: 'admin', hash: '/settings/members' },
+  members_offline: { scene: 'offline', as: 'admin', hash: '/settings/members' },
+  invite: { scene: 'online', as: 'admin', hash: '/settings/members', act: (page) => page.getByTestId('invite-open').click() },
+  invited: { scene: 'online', as: 'admin', hash: '/settings/members', act: (page) => inviteWithOneInbox(page) },
+  member_access: { scene: 'online', as: 'admin', hash: '/settings/members', act: (page) => page.getByTestId('member-edit').first().click() },
+  teams: { scene: 'online', as: 'admin', hash: '/settings/teams' },
+  teams_empty: { scene: 'empty', as: 'admin', hash: '/settings/teams' },
+  team: { scene: 'online', as: 'admin', hash: '/settings/teams', act: (page) => page.getByTestId('team-edit').first().click() },
+  team_delete: { scene: 'online', as: 'admin', hash: '/settings/teams', act: (page) => page.getByTestId('team-delete').first().click() },
+  inbox_access: { scene: 'online', as: 'admin', hash: '/settings/inboxes' },
+  inbox_access_empty: { scene: 'empty', as: 'admin', hash: '/settings/inboxes' },
+  rules: { scene: 'online', as: 'admin', hash: '/settings/rules' },
+  audit: { scene: 'online', as: 'admin', hash: '/settings/audit' },
+  audit_empty: { scene: 'empty', as: 'admin', hash: '/settings/audit' },
   opening: { scene: 'opening', hash: '' },
   keyring_missing: { scene: 'keyring_missing', hash: '' },
   keyring_locked: { scene: 'keyring_locked', hash: '' },
@@ -39,6 +68,43 @@ const screens = {
   disk_full: { scene: 'disk_full', hash: '' },
   already_open: { scene: 'already_open', hash: '' },
 };
+
+/** Gives the password that a dangerous act asks for. */
+async function prove(page) {
+  await page.getByTestId('step-up-password').fill('a good password');
+  await page.getByTestId('step-up-submit').click();
+}
+async function signInWithFactor(page) {
+  await page.getByTestId('sign-in-email').fill('dev.2fa@casalumen.example');
+  await page.getByTestId('sign-in-password').fill('a good password');
+  await page.getByTestId('sign-in-submit').click();
+  await page.getByTestId('sign-in-code').waitFor();
+}
+async function openOffer(page) {
+  await page.getByTestId('sign-in-invitation').click();
+  await page.getByTestId('accept-code').fill('https://parley.example#pi_7Q3xVb0Yk2mR8tLw5uNf9cHs1dJg4aZe6oXiKpTz');
+  await page.getByTestId('accept-look').click();
+  await page.getByTestId('accept-offer').waitFor();
+}
+async function openFactor(page) {
+  await page.getByTestId('two-factor-set-up').click();
+  await prove(page);
+  await page.getByTestId('two-factor-qr').waitFor();
+}
+async function giveCode(page) {
+  await page.getByTestId('two-factor-code').fill('123456');
+  await page.getByTestId('two-factor-submit').click();
+  await page.getByTestId('recovery-code').first().waitFor();
+}
+async function inviteWithOneInbox(page) {
+  await page.getByTestId('invite-open').click();
+  await page.getByTestId('invite-email').fill('mei@casalumen.example');
+  await page.getByTestId(`invite-inbox-${inbox(1)}`).check();
+  await page.getByTestId('invite-submit').click();
+  await prove(page);
+  await page.getByTestId('invite-token').waitFor();
+}
+
 const only = process.env.PARLEY_SCREENS?.split(',');
 
 let browser;
@@ -53,16 +119,16 @@ after(async () => {
   await browser?.close();
   await site?.stop();
 });
-const visit = (scene, hash, more = {}) => open(browser, `${site.url}/?mock=${scene}&theme=${more.theme ?? 'light'}&lang=${more.lang ?? 'en'}#${hash}`, more);
+const visit = (scene, hash, more = {}) => open(browser, `${site.url}/?mock=${scene}${more.as ? `&as=${more.as}` : ''}&theme=${more.theme ?? 'light'}&lang=${more.lang ?? 'en'}#${hash}`, more);
 
 describe('every screen', () => {
-  for (const [name, { scene, hash, act }] of Object.entries(screens)) {
+  for (const [name, { scene, hash, act, as }] of Object.entries(screens)) {
     if (only && !only.includes(name)) continue;
     test(name, async () => {
       const wrong = [];
       for (const theme of ['light', 'dark'])
         for (const lang of ['en', 'ar']) {
-          const page = await visit(scene, hash, { theme, lang });
+          const page = await visit(scene, hash, { theme, lang, as });
           await page.locator('h1').first().waitFor({ state: 'attached' });
           await settled(page);
           if (act) await act(page);

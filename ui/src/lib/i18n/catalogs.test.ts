@@ -2,10 +2,13 @@ import { parse, TYPE, type MessageFormatElement } from '@formatjs/icu-messagefor
 import { describe, expect, it } from 'vitest';
 import ar from './ar.json';
 import en from './en.json';
+import laterAr from './later/ar.json';
+import laterEn from './later/en.json';
+import laterPt from './later/pt-BR.json';
 import pt from './pt-BR.json';
 
-const catalogs: Record<string, Record<string, string>> = { ar, 'pt-BR': pt };
-const source: Record<string, string> = en;
+const catalogs: Record<string, Record<string, string>> = { ar: { ...ar, ...laterAr }, 'pt-BR': { ...pt, ...laterPt } };
+const source: Record<string, string> = { ...en, ...laterEn };
 const used = import.meta.glob('../../**/*.{ts,svelte}', { query: '?raw', import: 'default', eager: true }) as Record<string, string>;
 
 /** Arguments with their kinds; plural and select branches are looked into. */
@@ -49,6 +52,12 @@ describe.each(Object.entries(catalogs))('%s', (name, catalog) => {
     const needed = forms.filter((form) => name === 'ar' || form !== 'many');
     for (const [key, message] of Object.entries(catalog))
       for (const options of plurals(message)) expect([key, needed.filter((form) => !options.includes(form))]).toEqual([key, []]);
+  });
+});
+
+describe('the catalogs', () => {
+  it('hold no key twice', () => {
+    for (const [first, later] of [[en, laterEn], [ar, laterAr], [pt, laterPt]]) expect(Object.keys(first ?? {}).filter((key) => key in (later ?? {}))).toEqual([]);
   });
 });
 

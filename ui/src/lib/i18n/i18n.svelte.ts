@@ -1,9 +1,11 @@
-// All words of the window. Keys are typed by `en.json`; arguments are ICU, so plurals and order belong to the language.
+// All words of the window. Keys are typed by the English catalogs; arguments are ICU, so plurals and order belong to the
+// language. `en.json` holds what the start of the window needs; `later/` what screens need that are loaded on demand.
 import { IntlMessageFormat } from 'intl-messageformat';
 import en from './en.json';
+import type laterEn from './later/en.json';
 
-export type Key = keyof typeof en;
-export type Catalog = Record<Key, string>;
+export type Key = keyof typeof en | keyof typeof laterEn;
+export type Catalog = Partial<Record<Key, string>>;
 export const LOCALES = { en: 'English', ar: 'العربية', 'pt-BR': 'Português (Brasil)' } as const;
 export type Locale = keyof typeof LOCALES;
 type Values = Record<string, string | number>;
@@ -12,9 +14,16 @@ const loaders: Record<Exclude<Locale, 'en'>, () => Promise<{ default: Catalog }>
   ar: () => import('./ar.json'),
   'pt-BR': () => import('./pt-BR.json'),
 };
+const laterLoaders: Record<Locale, () => Promise<{ default: Catalog }>> = {
+  en: () => import('./later/en.json'),
+  ar: () => import('./later/ar.json'),
+  'pt-BR': () => import('./later/pt-BR.json'),
+};
 
 let locale = $state<Locale>('en');
 let catalog = $state.raw<Catalog>(en);
+let english: Catalog = en;
+let complete: Promise<void> | undefined;
 let compiled = new Map<Key, IntlMessageFormat>();
 
 export const i18n = {
@@ -28,7 +37,7 @@ export const i18n = {
 
 /** The message in the present language; readers follow a change of language. */
 export function t(key: Key, values?: Values): string {
-  const message = catalog[key] ?? en[key] ?? key;
+  const message = catalog[key] ?? english[key] ?? key;
   if (!values && !message.includes('{')) return message;
   let format = compiled.get(key);
   if (!format) {
@@ -40,16 +49,26 @@ export function t(key: Key, values?: Values): string {
 
 /** A key that is made at run time, such as one per error code; `fallback` stands in when there is none. */
 export function tMaybe(key: string, fallback: Key, values?: Values): string {
-  return t(key in en ? (key as Key) : fallback, values);
+  return t(key in english ? (key as Key) : fallback, values);
 }
 
 export async function setLocale(next: Locale): Promise<void> {
-  const loaded = next === 'en' ? en : (await loaders[next]()).default;
+  const [first, rest] = await Promise.all([next === 'en' ? en : loaders[next]().then((it) => it.default), complete ? laterLoaders[next]().then((it) => it.default) : {}]);
   compiled = new Map();
-  catalog = loaded;
+  catalog = { ...first, ...rest };
   locale = next;
   document.documentElement.lang = next;
   document.documentElement.dir = next === 'ar' ? 'rtl' : 'ltr';
+}
+
+/** Resolves to a screen that is loaded on demand, together with the words that such screens need. */
+export async function later<T>(screen: Promise<T>): Promise<T> {
+  complete ??= Promise.all([laterLoaders.en(), laterLoaders[locale]()]).then(([first, own]) => {
+    english = { ...en, ...first.default };
+    catalog = { ...catalog, ...own.default };
+  });
+  const [loaded] = await Promise.all([screen, complete]);
+  return loaded;
 }
 
 /** The language asked for last, or the system's when Parley speaks it. */

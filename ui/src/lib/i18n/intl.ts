@@ -72,6 +72,16 @@ export function ago(at: number): string {
   return day(at);
 }
 
+/** For sentences: 4 min ago, 2 hr ago, yesterday, 3 days ago, 12 Oct. */
+export function before(at: number): string {
+  const minutes = Math.floor((ticking() - at) / 60_000);
+  const apart = days(at);
+  const words = relative({ numeric: 'auto', style: 'short' });
+  if (minutes < 60) return words.format(-Math.max(1, minutes), 'minute');
+  if (apart === 0 || minutes < 6 * 60) return words.format(-Math.floor(minutes / 60), 'hour');
+  return apart < 7 ? words.format(-apart, 'day') : day(at);
+}
+
 /** For day dividers: Today, Yesterday, Monday, 12 October. */
 export function divider(at: number): string {
   const apart = days(at);

@@ -84,12 +84,22 @@ async function choose(): Promise<Transport> {
 let chosen: Promise<Transport> | undefined;
 const transport = (): Promise<Transport> => (chosen ??= choose());
 
+const refusals = new Set<(error: IpcError) => void>();
+
+/** Hears every refusal; returns the way to stop. */
+export function onRefusal(hear: (error: IpcError) => void): () => void {
+  refusals.add(hear);
+  return () => refusals.delete(hear);
+}
+
 /** Asks the engine; throws an `IpcError` when it refuses. */
 export async function call<K extends keyof Commands>(name: K, args: Commands[K][0]): Promise<Commands[K][1]> {
   try {
     return (await (await transport()).call(name, args)) as Commands[K][1];
   } catch (failure) {
-    throw asIpcError(failure);
+    const error = asIpcError(failure);
+    refusals.forEach((hear) => hear(error));
+    throw error;
   }
 }
 

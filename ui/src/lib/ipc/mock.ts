@@ -1,10 +1,11 @@
 // A demo engine in memory: the same commands and events as the real one, over the fixture. For development, screenshots
 // and tests; production builds do not contain it. `?mock=` picks a scene (`offline`, `signed_out`, `empty`, `slow`,
-// `failing`, `opening`, or a code of a blocked desk).
+// `failing`, `opening`, `factor_required`, or a code of a blocked desk), `?as=` a role.
 import { startAt, now } from '../state/clock.svelte';
 import { IpcError, type Transport } from './ipc';
+import { access } from './mock-access';
 import type {
-  Board, Code, Commands, Connection, ConversationRow, Entry, Event, OrderView, OutboxItem, Phase, Preview, Sidebar, View,
+  Board, Code, Commands, Connection, ConversationRow, Entry, Event, OrderView, OutboxItem, Phase, Preview, Role, Sidebar, View,
 } from './generated';
 import { DAY, HOUR, MINUTE, ME, NOW, delivery, entry, id, inboxes, labels, members, orders, outbox, pipelines, stages, text, threads } from './fixture';
 
@@ -16,13 +17,14 @@ export function mock(query: URLSearchParams): Transport {
   startAt(NOW);
   const scene = query.get('mock') ?? '';
   const offline = scene === 'offline';
+  let factorMissing = scene === 'factor_required';
   const all = scene === 'empty' ? [] : threads();
   const byId = new Map(all.map((thread) => [thread.row.id, thread]));
   let cards: OrderView[] = scene === 'empty' ? [] : orders();
   let waiting: OutboxItem[] = scene === 'empty' || scene === 'online' ? [] : outbox();
   const drafts = new Map<string, string>();
   for (const { row } of all) if (row.draft) drafts.set(`${row.id}/reply`, row.draft);
-  const me = { id: ME, name: 'Rhea Kapoor', role: 'manager', workspace: 'Casa Lumen', server: 'https://parley.example' } as const;
+  const me = { id: ME, name: 'Rhea Kapoor', role: (query.get('as') ?? 'manager') as Role, workspace: 'Casa Lumen', server: 'https://parley.example' };
   let phase: Phase = BLOCKED.includes(scene)
     ? { phase: 'blocked', code: scene as Code }
     : scene === 'signed_out' || scene === 'signing_fails'
@@ -74,7 +76,7 @@ export function mock(query: URLSearchParams): Transport {
   const connection = (): Connection => ({
     state: offline ? 'offline' : 'online', since: offline ? NOW - 14 * MINUTE : NOW - 3 * HOUR, heard_at: offline ? NOW - 14 * MINUTE : now() - 2_000,
     queued: waiting.filter((it) => it.state !== 'needs_review').length, needs_review: waiting.filter((it) => it.state === 'needs_review').length,
-    syncing: scene === 'syncing' ? 1240 : null, problem: offline ? 'offline' : null,
+    syncing: scene === 'syncing' ? 1240 : null, problem: offline ? 'offline' : factorMissing ? 'second_factor_required' : null,
   });
   const advance = (conversation: string, message: string): void => {
     if (offline) return;
@@ -99,6 +101,13 @@ export function mock(query: URLSearchParams): Transport {
     changed(conversation);
     return null;
   };
+
+  const enter = (): Phase => {
+    phase = { phase: 'ready', me };
+    tell({ event: 'phase' });
+    return phase;
+  };
+  const gate = access({ role: me.role, offline, empty: scene === 'empty', factorRequired: scene === 'factor_required', enter });
 
   const handlers: Handlers = {
     phase: () => phase,
@@ -165,11 +174,12 @@ export function mock(query: URLSearchParams): Transport {
       return { messages: messages.sort((a, b) => b.sent_at - a.sent_at).slice(0, limit), contacts: contacts.slice(0, limit) };
     },
     draft: ({ conversation, mode }) => drafts.get(`${conversation}/${mode}`) ?? null,
-    sign_in: ({ email }) => {
+    ...gate,
+    sign_in: ({ email, code }) => {
       if (scene === 'signing_fails') throw new IpcError(email.includes('offline') ? 'offline' : 'bad_credentials', 'no');
-      phase = { phase: 'ready', me };
-      tell({ event: 'phase' });
-      return phase;
+      if (email.includes('2fa') && code === null) throw new IpcError('second_factor_needed', 'a code is needed');
+      if (email.includes('2fa') && code !== '123456' && !code?.includes('-')) throw new IpcError('bad_second_factor', 'wrong code');
+      return enter();
     },
     sign_out: () => {
       phase = { phase: 'signed_out', server: me.server };
@@ -242,6 +252,7 @@ export function mock(query: URLSearchParams): Transport {
     },
     focus: () => null,
     sync_now: () => {
+      if (scene === 'factor_required') factorMissing = gate.own_access({}).two_factor === false;
       tell({ event: 'connection' });
       return null;
     },

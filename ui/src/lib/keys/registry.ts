@@ -10,6 +10,7 @@ export type Scope = 'global' | 'list' | 'conversation' | 'composer' | 'board';
 export interface Shortcut {
   id: string;
   scope: Scope;
+  /** The first is shown; none for what only the palette offers. */
   keys: readonly string[];
   label: Key;
   /** Also while typing. */
@@ -33,6 +34,13 @@ export const SHORTCUTS = [
   { id: 'go_snoozed', scope: 'global', keys: ['g z'], label: 'keys.go_snoozed', palette: true },
   { id: 'go_outbox', scope: 'global', keys: ['g x'], label: 'keys.go_outbox', palette: true },
   { id: 'go_orders', scope: 'global', keys: ['g o'], label: 'keys.go_orders', palette: true },
+  { id: 'settings', scope: 'global', keys: ['Mod+,', 'g ,'], label: 'keys.settings', typing: true, palette: true },
+  { id: 'settings_security', scope: 'global', keys: [], label: 'keys.settings_security', palette: true },
+  { id: 'settings_members', scope: 'global', keys: [], label: 'keys.settings_members', palette: true },
+  { id: 'settings_teams', scope: 'global', keys: [], label: 'keys.settings_teams', palette: true },
+  { id: 'settings_inboxes', scope: 'global', keys: [], label: 'keys.settings_inboxes', palette: true },
+  { id: 'settings_rules', scope: 'global', keys: [], label: 'keys.settings_rules', palette: true },
+  { id: 'settings_audit', scope: 'global', keys: [], label: 'keys.settings_audit', palette: true },
   { id: 'sync', scope: 'global', keys: ['Mod+Shift+y'], label: 'keys.sync', typing: true, palette: true },
   { id: 'theme', scope: 'global', keys: ['Mod+Shift+d'], label: 'keys.theme', typing: true, palette: true },
 

@@ -1,12 +1,16 @@
 // Where the window is: a hash route, so that a place can be linked to and opened again.
-//   #/inbox/<view>[/<view id>][/c/<conversation>]   #/board[/<pipeline>]   #/outbox   #/search
+//   #/inbox/<view>[/<view id>][/c/<conversation>]   #/board[/<pipeline>]   #/outbox   #/search   #/settings[/<section>]
 import type { View } from '../ipc/generated';
 
 export type Route =
   | { screen: 'inbox'; view: View; conversation: string | null; message: string | null }
   | { screen: 'board'; pipeline: string | null; order: string | null }
   | { screen: 'outbox' }
-  | { screen: 'search' };
+  | { screen: 'search' }
+  | { screen: 'settings'; section: Section };
+
+export const SECTIONS = ['security', 'members', 'teams', 'inboxes', 'rules', 'audit'] as const;
+export type Section = (typeof SECTIONS)[number];
 
 const PLAIN = ['mine', 'unassigned', 'snoozed', 'all_open', 'resolved'] as const;
 
@@ -15,6 +19,7 @@ export function parse(hash: string): Route {
   const [screen, ...rest] = hash.replace(/^#\/?/u, '').split('/').map(decodeURIComponent);
   if (screen === 'board') return { screen, pipeline: rest[0] === 'order' ? null : rest[0] || null, order: rest[rest.indexOf('order') + 1 || rest.length] ?? null };
   if (screen === 'outbox' || screen === 'search') return { screen };
+  if (screen === 'settings') return { screen, section: SECTIONS.find((it) => it === rest[0]) ?? 'security' };
   const named = rest[0] ?? 'mine';
   let view: View = { view: 'mine' };
   let used = 1;
@@ -37,6 +42,8 @@ export function href(route: Route): string {
       const view = 'id' in route.view ? `${route.view.view}/${route.view.id}` : route.view.view;
       return `#/inbox/${view}${route.conversation ? `/c/${route.conversation}` : ''}${route.conversation && route.message ? `/m/${route.message}` : ''}`;
     }
+    case 'settings':
+      return `#/settings/${route.section}`;
     default:
       return `#/${route.screen}`;
   }

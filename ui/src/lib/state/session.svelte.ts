@@ -1,11 +1,12 @@
 // Who is signed in, how the server is heard, and the counts that frame every screen.
-import { asIpcError, call, onEvent, type IpcError } from '../ipc/ipc';
+import { asIpcError, call, onEvent, onRefusal, type IpcError } from '../ipc/ipc';
 import type { Connection, MemberView, Phase, Sidebar } from '../ipc/generated';
 import { fresh } from './fresh';
 
 let phase = $state.raw<Phase>({ phase: 'opening' });
 let connection = $state.raw<Connection | null>(null);
 let sidebar = $state.raw<Sidebar | null>(null);
+let factorMissing = $state(false);
 let failure = $state.raw<IpcError | null>(null);
 
 export const session = {
@@ -14,6 +15,7 @@ export const session = {
   },
   set phase(next: Phase) {
     phase = next;
+    if (next.phase !== 'ready') factorMissing = false;
     if (next.phase === 'ready') void Promise.all([readConnection(), readSidebar()]);
   },
   get me() {
@@ -27,6 +29,14 @@ export const session = {
   },
   get sidebar(): Sidebar | null {
     return sidebar;
+  },
+  /** The workspace asks for a second factor and the member has none: the server answers nothing else until it is set up. */
+  get factorMissing(): boolean {
+    return factorMissing || connection?.problem === 'second_factor_required';
+  },
+  factorSet(): void {
+    factorMissing = false;
+    void call('sync_now', {}).catch(() => undefined).then(readConnection);
   },
   /** The engine itself does not answer. */
   get failure(): IpcError | null {
@@ -51,6 +61,9 @@ const readSidebar = fresh(async () => {
 });
 
 export function begin(): void {
+  onRefusal(({ code }) => {
+    if (code === 'second_factor_required') factorMissing = true;
+  });
   onEvent((event) => {
     if (event.event === 'phase') void readPhase();
     if (event.event === 'connection' || event.event === 'outbox') void readConnection();
