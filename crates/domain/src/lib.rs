@@ -20,6 +20,7 @@ pub mod limits;
 pub mod message;
 pub mod money;
 pub mod order;
+pub mod outward;
 pub mod permission;
 pub mod personal;
 pub mod protocol;

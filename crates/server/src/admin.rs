@@ -18,10 +18,11 @@ use crate::audit::{self, Entry, Verdict};
 use crate::db::admin::{self, AppRow, Connection};
 use crate::db::rows::{self, Written};
 use crate::db::sequence::{self, Moved};
-use crate::db::{Txn, access, transaction};
+use crate::db::{Txn, access, keys, transaction};
 use crate::egress;
+use crate::envelope::{self, DataKey};
 use crate::error::{Error, Result};
-use crate::seal::{Place, Purpose, Sealer};
+use crate::seal::Place;
 
 /// A new workspace with its first admin.
 #[derive(Clone, Debug)]
@@ -109,9 +110,10 @@ impl Admin {
             egress::check(url)?;
         }
         let inbox = InboxId(core.new_id());
-        let sealer = Sealer::new(&core.keys, Purpose::Credential);
+        let (own, common) = (envelope::key(core, Some(workspace)).await?, envelope::key(core, None).await?);
         let seal = |workspace: &str, table, column, row: &str, secret: &Secret| {
-            sealer.seal(Place { workspace, table, column, row }, secret.expose().as_bytes(), &*core.randomness)
+            let key = if workspace.is_empty() { &common } else { &own };
+            key.seal(Place { workspace, table, column, row }, secret.expose().as_bytes(), &*core.randomness)
         };
         let token = seal(&workspace.to_string(), "inbox", "token", &inbox.to_string(), &new.token)?;
         let app = AppRow {
@@ -134,7 +136,7 @@ impl Admin {
             token,
             graph_url: new.graph_url,
         };
-        let moved = transaction!(core.db, |txn| make_inbox(&txn, core, workspace, &row, &app, &connection))?;
+        let moved = transaction!(core.db, |txn| make_inbox(&txn, core, &common, workspace, &row, &app, &connection))?;
         core.apps.forget();
         core.pokes.moved(moved);
         core.wake_waiting();
@@ -212,6 +214,23 @@ impl Admin {
     /// The database failed.
     pub async fn workspaces(&self) -> Result<Vec<WorkspaceId>> {
         audit::workspaces(&self.0).await
+    }
+
+    /// Makes a new key that wraps data keys, and wraps them all anew; returns how many.
+    ///
+    /// # Errors
+    /// The key file cannot be written, or a wrapped key does not open.
+    pub async fn rotate_keys(&self) -> Result<usize> {
+        envelope::rotate(&self.0).await
+    }
+
+    /// Deletes a workspace's data keys: nothing that it has sealed opens ever again.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn shred_keys(&self, workspace: WorkspaceId) -> Result<()> {
+        let core = &self.0;
+        transaction!(core.db, |txn| shred(&txn, core, workspace))
     }
 
     async fn free_address(&self, email: &Email) -> Result<String> {
@@ -315,6 +334,12 @@ async fn note(
     audit::record(txn, core, workspace, Entry { actor: None, action, target, details }).await
 }
 
+async fn shred(txn: &Txn, core: &Core, workspace: WorkspaceId) -> Result<()> {
+    let keys = keys::shred(txn, workspace).await?;
+    note(txn, core, workspace, "workspace.keys_shredded", &format!("workspace/{workspace}"), &format!("keys={keys}"))
+        .await
+}
+
 async fn revoke(txn: &Txn, core: &Core, workspace: WorkspaceId, device: DeviceId) -> Result<bool> {
     let known = access::clear_tokens(txn, workspace, device, Some(core.now())).await?;
     if known {
@@ -341,6 +366,7 @@ async fn make_member(
 async fn make_inbox(
     txn: &Txn,
     core: &Core,
+    common: &DataKey,
     workspace: WorkspaceId,
     inbox: &Inbox,
     app: &AppRow,
@@ -349,7 +375,7 @@ async fn make_inbox(
     let mut app = app.clone();
     if let Some(known) = admin::app(txn, &app.app).await? {
         // The secret before stays valid during a rotation. It is sealed for another column, so it is sealed anew.
-        app.secret_before = reseal(core, &app.app, &known.secret)?;
+        app.secret_before = Some(reseal(txn, core, common, &app.app, &known.secret).await?);
     }
     admin::put_app(txn, app, core.now()).await?;
     admin::insert_inbox(txn, workspace, inbox, connection.clone()).await?;
@@ -358,11 +384,10 @@ async fn make_inbox(
     Ok(moved)
 }
 
-fn reseal(core: &Core, app: &AppId, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
-    let sealer = Sealer::new(&core.keys, Purpose::Credential);
+async fn reseal(txn: &Txn, core: &Core, common: &DataKey, app: &AppId, sealed: &[u8]) -> Result<Vec<u8>> {
     let place = |column| Place { workspace: "", table: "meta_app", column, row: app.as_str() };
-    let opened = zeroize::Zeroizing::new(sealer.open(place("secret"), sealed)?);
-    sealer.seal(place("secret_before"), &opened, &*core.randomness).map(Some)
+    let opened = envelope::open(core, txn, place("secret"), sealed).await?;
+    common.seal(place("secret_before"), &opened, &*core.randomness)
 }
 
 async fn grant(

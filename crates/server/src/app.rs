@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fs4::fs_std::FileExt;
-use parley_domain::time::new_uuid;
+use parley_domain::time::{DAY, new_uuid};
 use parley_domain::{Clock, Randomness, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
@@ -23,11 +23,12 @@ use crate::db::Db;
 use crate::egress::Egress;
 use crate::error::{Error, Result};
 use crate::ingest::{self, Apps, Waiting};
+use crate::leaving::{self, Gatekeeper};
 use crate::pokes::Pokes;
 use crate::secrets::Keys;
 use crate::session::Passwords;
 use crate::system::{SystemClock, SystemRandomness};
-use crate::{apply, audit, egress, http, outbox};
+use crate::{apply, audit, db, egress, http, outbox};
 
 /// Name of the lock file in the data directory.
 const LOCK: &str = "lock";
@@ -66,6 +67,7 @@ pub struct Core {
     pub(crate) pokes: Pokes,
     pub(crate) passwords: Passwords,
     pub(crate) egress: Egress,
+    pub(crate) leaving: Gatekeeper,
     pub(crate) apps: Apps,
     pub(crate) ingest: mpsc::Sender<Waiting>,
     pub(crate) apply_wake: Notify,
@@ -158,6 +160,9 @@ impl App {
             Database::MySql(url) => Db::open_mysql(url).await?,
         };
         db.migrate().await?;
+        let now = deps.clock.now();
+        let today = db::leaving::calls_since(db.reader(), Timestamp(now.0 - now.0.rem_euclid(DAY))).await?;
+        let leaving = Gatekeeper::new(&config.on, &config.off, now, today)?;
         let (ingest, waiting) = ingest::channel();
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let core = Core {
@@ -169,6 +174,7 @@ impl App {
             pokes: Pokes::default(),
             passwords: Passwords::new(cores),
             egress: Egress::new()?,
+            leaving,
             apps: Apps::default(),
             ingest,
             apply_wake: Notify::new(),
@@ -222,6 +228,7 @@ impl App {
             tokio::spawn(outbox::run(core.clone())),
             tokio::spawn(sweep(core.clone())),
             tokio::spawn(checkpoints(core.clone())),
+            tokio::spawn(egress_records(core.clone())),
         ];
         Ok(Running { address, core, http, ingest, work })
     }
@@ -248,6 +255,23 @@ async fn checkpoints(core: Arc<Core>) {
         tokio::select! {
             () = tokio::time::sleep(CHECKPOINT) => {}
             () = until(&mut stop) => return,
+        }
+    }
+}
+
+/// Writes down what left, until the server stops.
+async fn egress_records(core: Arc<Core>) {
+    let mut stop = core.until_stopping();
+    loop {
+        let stopping = tokio::select! {
+            () = tokio::time::sleep(leaving::WRITE_EVERY) => false,
+            () = until(&mut stop) => true,
+        };
+        if let Err(error) = leaving::write(&core).await {
+            tracing::warn!(%error, "what left could not be written down");
+        }
+        if stopping {
+            return;
         }
     }
 }
@@ -296,6 +320,8 @@ impl Running {
         for work in self.work {
             let _ = work.await;
         }
+        // Senders that ended last have something to record, too.
+        let _ = leaving::write(&self.core).await;
         self.core.close().await;
     }
 

@@ -47,6 +47,10 @@ pub struct Config {
     pub graph_url: String,
     /// Messages in flight to Meta at a time.
     pub senders: usize,
+    /// Sub-processors to use though `privacy/subprocessors.toml` has them off.
+    pub on: Vec<String>,
+    /// Sub-processors not to use though it has them on.
+    pub off: Vec<String>,
 }
 
 impl Config {
@@ -58,6 +62,8 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 7300)),
             graph_url: parley_meta::graph::BASE_URL.to_owned(),
             senders: 64,
+            on: Vec::new(),
+            off: Vec::new(),
         }
     }
 }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::app::Core;
 use crate::db::raw::{self, RawEvent};
 use crate::db::{Db, admin};
+use crate::envelope;
 use crate::error::{Error, Result};
 use crate::seal::{Place, Purpose, Sealer};
 
@@ -43,13 +44,13 @@ impl Apps {
         let Some(row) = admin::app(core.db.reader(), app).await? else {
             return Ok(None);
         };
-        let sealer = Sealer::new(&core.keys, Purpose::Credential);
         let place = |column| Place { workspace: "", table: "meta_app", column, row: app.as_str() };
-        let mut secrets = vec![Zeroizing::new(sealer.open(place("secret"), &row.secret)?)];
+        let mut secrets = vec![envelope::open(core, core.db.reader(), place("secret"), &row.secret).await?];
         if let Some(before) = &row.secret_before {
-            secrets.push(Zeroizing::new(sealer.open(place("secret_before"), before)?));
+            secrets.push(envelope::open(core, core.db.reader(), place("secret_before"), before).await?);
         }
-        let verify_token = Secret::new(sealer.open_text(place("verify_token"), &row.verify_token)?);
+        let verify_token =
+            envelope::open_text(core, core.db.reader(), place("verify_token"), &row.verify_token).await?;
         let opened = Arc::new(AppSecrets { secrets, verify_token });
         self.0.write().map_err(|_| Error::Stopping)?.insert(app.clone(), opened.clone());
         Ok(Some(opened))

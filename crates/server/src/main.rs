@@ -154,6 +154,16 @@ enum AdminCommand {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Makes a new key that wraps the data keys, and wraps them all anew. Back the key file up afterwards.
+    RotateKeys,
+    /// Deletes a workspace's data keys: its tokens never open again.
+    ShredKeys {
+        #[arg(long)]
+        workspace: WorkspaceId,
+        /// Confirms that this cannot be undone.
+        #[arg(long, required = true)]
+        for_good: bool,
+    },
     /// Revokes a device: it is told to wipe itself.
     RevokeDevice {
         #[arg(long)]
@@ -318,6 +328,12 @@ async fn administer(app: &App, command: AdminCommand) -> Result<()> {
             }
             if damaged {
                 return Err(Error::Damaged("audit"));
+            }
+        }
+        AdminCommand::RotateKeys => println!("data keys wrapped anew: {}", admin.rotate_keys().await?),
+        AdminCommand::ShredKeys { workspace, for_good } => {
+            if for_good {
+                admin.shred_keys(workspace).await?;
             }
         }
         AdminCommand::RevokeDevice { workspace, device } => admin.revoke_device(workspace, device).await?,

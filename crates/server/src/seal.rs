@@ -4,6 +4,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use parley_domain::time::DAY;
 use parley_domain::{Randomness, Timestamp};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::secrets::Keys;
@@ -21,7 +22,7 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn bound(&self) -> Vec<u8> {
+    pub(crate) fn bound(&self) -> Vec<u8> {
         // Every part has its length before it, so that no two places read the same.
         let mut bytes = Vec::with_capacity(128);
         for part in [self.workspace, self.table, self.column, self.row] {
@@ -35,7 +36,7 @@ impl Place<'_> {
 /// Which key seals.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
-    /// Tokens and app secrets.
+    /// Tokens and app secrets, as they were sealed before data keys; new ones are sealed by [`crate::envelope`].
     Credential,
     /// Webhook bodies: a key for each day.
     Body(Timestamp),
@@ -63,33 +64,44 @@ impl<'a> Sealer<'a> {
         Self { keys, purpose }
     }
 
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&self.keys.seal_key(&self.purpose.name()).into())
+    fn key(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.keys.seal_key(&self.purpose.name()))
     }
 
     /// Seals bytes for their place.
     pub fn seal(&self, place: Place<'_>, bytes: &[u8], randomness: &dyn Randomness) -> Result<Vec<u8>> {
-        let mut nonce = [0u8; NONCE];
-        randomness.fill(&mut nonce);
-        let payload = Payload { msg: bytes, aad: &place.bound() };
-        let sealed = self.cipher().encrypt(XNonce::from_slice(&nonce), payload).map_err(|_| Error::Sealed)?;
-        let mut out = Vec::with_capacity(NONCE + sealed.len());
-        out.extend_from_slice(&nonce);
-        out.extend_from_slice(&sealed);
-        Ok(out)
+        encrypt(&self.key(), &place.bound(), bytes, randomness)
     }
 
     /// Opens what was sealed for this place.
     pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Vec<u8>> {
-        let (nonce, body) = sealed.split_at_checked(NONCE).ok_or(Error::Sealed)?;
-        let payload = Payload { msg: body, aad: &place.bound() };
-        self.cipher().decrypt(XNonce::from_slice(nonce), payload).map_err(|_| Error::Sealed)
+        decrypt(&self.key(), &place.bound(), sealed)
     }
 
     /// Opens a text.
     pub fn open_text(&self, place: Place<'_>, sealed: &[u8]) -> Result<String> {
         String::from_utf8(self.open(place, sealed)?).map_err(|_| Error::Sealed)
     }
+}
+
+/// A fresh nonce, then the bytes under `key`; `bound` is authenticated with them.
+pub(crate) fn encrypt(key: &[u8; 32], bound: &[u8], bytes: &[u8], randomness: &dyn Randomness) -> Result<Vec<u8>> {
+    let mut nonce = [0u8; NONCE];
+    randomness.fill(&mut nonce);
+    let cipher = XChaCha20Poly1305::new(key.into());
+    let payload = Payload { msg: bytes, aad: bound };
+    let sealed = cipher.encrypt(XNonce::from_slice(&nonce), payload).map_err(|_| Error::Sealed)?;
+    let mut out = Vec::with_capacity(NONCE + sealed.len());
+    out.extend_from_slice(&nonce);
+    out.extend_from_slice(&sealed);
+    Ok(out)
+}
+
+/// The bytes that [`encrypt`] took.
+pub(crate) fn decrypt(key: &[u8; 32], bound: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
+    let (nonce, body) = sealed.split_at_checked(NONCE).ok_or(Error::Sealed)?;
+    let payload = Payload { msg: body, aad: bound };
+    XChaCha20Poly1305::new(key.into()).decrypt(XNonce::from_slice(nonce), payload).map_err(|_| Error::Sealed)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::RwLock;
 
 use ed25519_dalek::{Signature, Signer, SigningKey};
 use hkdf::Hkdf;
@@ -17,6 +18,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::error::{Error, Result};
 
+/// Id of the first key that wraps data keys.
+const FIRST_KEK: &str = "first";
 /// Name of the file.
 pub const FILE: &str = "secrets.toml";
 
@@ -29,17 +32,30 @@ struct Stored {
     /// Signs checkpoints of the audit log; a file of an earlier version gains it.
     #[serde(default)]
     audit: String,
+    /// Keys that wrap data keys, oldest first; the last one wraps.
+    #[serde(default)]
+    kek: Vec<StoredKek>,
 }
 
-/// Keys of 256 bits, one per purpose.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+struct StoredKek {
+    id: String,
+    key: String,
+}
+
+/// Keys of 256 bits, one per purpose. They are cleared when it is dropped.
 pub struct Keys {
-    cursor: [u8; 32],
-    dedupe: [u8; 32],
-    seal: [u8; 32],
-    tokens: [u8; 32],
-    #[zeroize(skip)] // It clears itself when it is dropped.
+    cursor: Zeroizing<[u8; 32]>,
+    dedupe: Zeroizing<[u8; 32]>,
+    seal: Zeroizing<[u8; 32]>,
+    tokens: Zeroizing<[u8; 32]>,
     audit: SigningKey,
+    kek: RwLock<Vec<Kek>>,
+}
+
+struct Kek {
+    id: String,
+    key: Zeroizing<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -62,8 +78,13 @@ impl Keys {
                 let mut stored: Stored =
                     toml::from_str(&text).map_err(|_| Error::Config(format!("{FILE} cannot be read")))?;
                 text.zeroize();
-                let keys = if stored.audit.is_empty() {
-                    stored.audit = fresh(randomness);
+                let keys = if stored.audit.is_empty() || stored.kek.is_empty() {
+                    if stored.audit.is_empty() {
+                        stored.audit = fresh(randomness);
+                    }
+                    if stored.kek.is_empty() {
+                        stored.kek.push(StoredKek { id: FIRST_KEK.to_owned(), key: fresh(randomness) });
+                    }
                     let keys = Self::from_stored(&stored)?;
                     replace(data, &stored)?;
                     keys
@@ -74,7 +95,8 @@ impl Keys {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let key = || fresh(randomness);
-                let stored = Stored { cursor: key(), dedupe: key(), seal: key(), tokens: key(), audit: key() };
+                let kek = vec![StoredKek { id: FIRST_KEK.to_owned(), key: key() }];
+                let stored = Stored { cursor: key(), dedupe: key(), seal: key(), tokens: key(), audit: key(), kek };
                 write_new(&path, &stored)?;
                 Self::from_stored(&stored)
             }
@@ -84,8 +106,8 @@ impl Keys {
 
     fn from_stored(stored: &Stored) -> Result<Self> {
         let key = |text: &str| {
-            let mut bytes = [0u8; 32];
-            hex::decode_to_slice(text, &mut bytes).map_err(|_| Error::Config(format!("{FILE} holds a broken key")))?;
+            let mut bytes = Zeroizing::new([0u8; 32]);
+            hex::decode_to_slice(text, &mut *bytes).map_err(|_| Error::Config(format!("{FILE} holds a broken key")))?;
             Ok::<_, Error>(bytes)
         };
         Ok(Self {
@@ -93,8 +115,42 @@ impl Keys {
             dedupe: key(&stored.dedupe)?,
             seal: key(&stored.seal)?,
             tokens: key(&stored.tokens)?,
-            audit: SigningKey::from_bytes(&*Zeroizing::new(key(&stored.audit)?)),
+            audit: SigningKey::from_bytes(&*key(&stored.audit)?),
+            kek: RwLock::new(
+                stored
+                    .kek
+                    .iter()
+                    .map(|stored| Ok(Kek { id: stored.id.clone(), key: key(&stored.key)? }))
+                    .collect::<Result<_>>()?,
+            ),
         })
+    }
+
+    /// The key that wraps data keys, with its id.
+    pub(crate) fn newest_kek(&self) -> Result<(String, Zeroizing<[u8; 32]>)> {
+        let keks = self.kek.read().map_err(|_| Error::Stopping)?;
+        keks.last().map(|kek| (kek.id.clone(), kek.key.clone())).ok_or(Error::Sealed)
+    }
+
+    /// The key with that id, however old.
+    pub(crate) fn kek(&self, id: &str) -> Result<Zeroizing<[u8; 32]>> {
+        let keks = self.kek.read().map_err(|_| Error::Stopping)?;
+        keks.iter().find(|kek| kek.id == id).map(|kek| kek.key.clone()).ok_or(Error::Sealed)
+    }
+
+    /// Makes a new wrapping key and writes it to the file; those before stay there.
+    ///
+    /// # Errors
+    /// The file cannot be read or written; nothing is changed then.
+    pub(crate) fn add_kek(&self, data: &Path, randomness: &dyn Randomness, id: uuid::Uuid) -> Result<()> {
+        let text = Zeroizing::new(std::fs::read_to_string(data.join(FILE))?);
+        let mut stored: Stored = toml::from_str(&text).map_err(|_| Error::Config(format!("{FILE} cannot be read")))?;
+        let new = StoredKek { id: id.to_string(), key: fresh(randomness) };
+        stored.kek.push(new);
+        let read = Self::from_stored(&stored)?;
+        replace(data, &stored)?;
+        *self.kek.write().map_err(|_| Error::Stopping)? = read.kek.into_inner().map_err(|_| Error::Stopping)?;
+        Ok(())
     }
 
     /// Signs a checkpoint of the audit log; hex.
@@ -129,7 +185,7 @@ impl Keys {
     pub(crate) fn seal_key(&self, purpose: &str) -> [u8; 32] {
         let mut key = [0u8; 32];
         // 32 bytes are within what HKDF can give, so this cannot fail.
-        let _ = Hkdf::<Sha256>::new(None, &self.seal).expand(purpose.as_bytes(), &mut key);
+        let _ = Hkdf::<Sha256>::new(None, &*self.seal).expand(purpose.as_bytes(), &mut key);
         key
     }
 }
@@ -217,13 +273,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         Keys::open(dir.path(), &SeededRandomness::new(1)).unwrap();
         let text = std::fs::read_to_string(dir.path().join(FILE)).unwrap();
-        let earlier: Vec<&str> = text.lines().filter(|line| !line.starts_with("audit")).collect();
+        let earlier: Vec<&str> = text
+            .lines()
+            .take_while(|line| !line.starts_with("[[kek"))
+            .filter(|line| !line.starts_with("audit"))
+            .collect();
         std::fs::write(dir.path().join(FILE), earlier.join("\n")).unwrap();
         let opened = Keys::open(dir.path(), &SeededRandomness::new(2)).unwrap();
         let again = Keys::open(dir.path(), &SeededRandomness::new(3)).unwrap();
         let signature = opened.sign_checkpoint(&[7; 32]);
         assert!(again.checkpoint_is_ours(&[7; 32], &signature));
         assert!(!again.checkpoint_is_ours(&[8; 32], &signature));
+        assert_eq!(opened.newest_kek().unwrap(), again.newest_kek().unwrap());
         let now = std::fs::read_to_string(dir.path().join(FILE)).unwrap();
         assert!(earlier.iter().all(|line| now.contains(line)));
     }

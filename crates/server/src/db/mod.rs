@@ -18,6 +18,10 @@ pub mod audit;
 mod audit_tests;
 mod dialect;
 pub mod intents;
+#[cfg(test)]
+mod key_tests;
+pub mod keys;
+pub mod leaving;
 pub mod lists;
 pub mod outbox;
 pub mod pages;

@@ -281,5 +281,13 @@ fn steps() -> Vec<Step> {
         table!("audit_checkpoint", key ["workspace", "place"], {
             workspace: Id; place: Whole; at: Whole; hash: Key(64); signature: Key(128);
         }, ["workspace"] => "workspace" ["id"]),
+        table!("workspace_key", key ["workspace", "version"], {
+            workspace: Key(36); version: Whole; kek: Key(36); wrapped: Bytes; created_at: Whole;
+        }),
+        table!("egress_record", key ["id"], {
+            id: Id; workspace: Id, null; sub_processor: Key(32); purpose: Key(64); fields: Text; calls: Whole; bytes: Whole;
+            at: Whole;
+        }),
+        index("egress_record", "egress_record_at", &["sub_processor", "at"]),
     ]
 }

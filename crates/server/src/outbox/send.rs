@@ -17,8 +17,9 @@ use crate::app::Core;
 use crate::apply::status::opaque;
 use crate::db::outbox::Entry;
 use crate::db::{admin, applying, rows};
+use crate::envelope;
 use crate::error::{Error, Result};
-use crate::seal::{Place, Purpose, Sealer};
+use crate::leaving::{Kept, Leaving, SubProcessor};
 
 /// Sends one message that this node has in hand.
 pub(super) async fn send(core: &Core, entry: &Entry) -> Sent {
@@ -74,12 +75,9 @@ async fn prepare(core: &Core, entry: &Entry) -> Result<std::result::Result<Ready
         Some(content) => content,
         None => return Ok(Err(Code::UnsupportedContent)),
     };
-    let row = entry.inbox.to_string();
-    let owner = workspace.to_string();
-    let place = Place { workspace: &owner, table: "inbox", column: "token", row: &row };
-    let token = Sealer::new(&core.keys, Purpose::Credential).open_text(place, &connection.token)?;
+    let token = envelope::inbox_token(core, workspace, entry.inbox, &connection).await?;
     let outbound = OutboundMessage { to, content, context, opaque: opaque(entry.message) };
-    Ok(Ok(Ready { connection, token: Secret::new(token), outbound }))
+    Ok(Ok(Ready { connection, token, outbound }))
 }
 
 /// The newest address: the phone where it is known, else the BSUID, whole.
@@ -140,6 +138,21 @@ async fn call(core: &Core, entry: &Entry, ready: Ready) -> Sent {
     // Right before the write: is it still ours?
     if entry.lease_until.is_none_or(|until| core.now() >= until) {
         return Sent::LeaseOver;
+    }
+    let leaving = Leaving {
+        to: SubProcessor::Meta,
+        workspace: Some(entry.workspace),
+        purpose: "send",
+        fields: "phone_number_id,to,content,context,biz_opaque_callback_data",
+    };
+    match core.leaving.pass(leaving, ready.outbound.to_json().to_string().len(), core.now()) {
+        Ok(()) => {}
+        Err(Kept::Used { until }) => {
+            return Sent::NotSent { after: Some(until.since(core.now())), code: Code::RateLimited };
+        }
+        Err(Kept::Off | Kept::Purpose) => {
+            return Sent::Rejected { code: Code::InboxUnavailable, meta_code: None };
+        }
     }
     match client.send(&ready.connection.phone_number_id, &ready.token, &ready.outbound).await {
         Ok(accepted) => Sent::Accepted { wamid: accepted.wamid, held: accepted.held },

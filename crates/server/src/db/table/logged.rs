@@ -1,4 +1,4 @@
-//! The audit log: entries, the head of each chain, checkpoints. Column meanings stand in privacy/inventory.toml; types in
+//! The audit log (entries, the head of each chain, checkpoints), wrapped data keys, what left for a sub-processor. Column meanings stand in privacy/inventory.toml; types in
 //! `db/schema.rs`.
 
 /// Rows of `audit`.
@@ -62,6 +62,52 @@ pub mod audit_checkpoint {
         pub at: i64,
         pub hash: String,
         pub signature: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Rows of `workspace_key`.
+pub mod workspace_key {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "workspace_key")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub workspace: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub version: i64,
+        pub kek: String,
+        pub wrapped: Vec<u8>,
+        pub created_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Rows of `egress_record`.
+pub mod egress_record {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "egress_record")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub workspace: Option<String>,
+        pub sub_processor: String,
+        pub purpose: String,
+        pub fields: String,
+        pub calls: i64,
+        pub bytes: i64,
+        pub at: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
