@@ -56,11 +56,27 @@ pub struct Stack {
     mariadb: Option<MariaDb>,
     folder: Scratch,
     logs: PathBuf,
+    log_level: &'static str,
 }
 
 impl Stack {
-    /// Starts simulator and server with an empty workspace “Casa Lumen”. Logs go to `logs`.
+    /// Starts simulator and server with an empty workspace “Casa Lumen”. Logs go to `logs`; the server's holds everything it
+    /// would ever log, so that a scan of it means something.
     pub async fn start(database: Database, logs: &Path, simulator_args: &[&str]) -> Fallible<Self> {
+        Self::start_logging(database, logs, simulator_args, "trace").await
+    }
+
+    /// The same with a server that logs what it logs in production, for measurements.
+    pub async fn start_quiet(database: Database, logs: &Path, simulator_args: &[&str]) -> Fallible<Self> {
+        Self::start_logging(database, logs, simulator_args, "info").await
+    }
+
+    async fn start_logging(
+        database: Database,
+        logs: &Path,
+        simulator_args: &[&str],
+        log_level: &'static str,
+    ) -> Fallible<Self> {
         let folder = Scratch::new()?;
         let mariadb = match database {
             Database::Sqlite => None,
@@ -92,6 +108,7 @@ impl Stack {
             mariadb,
             folder,
             logs: logs.to_owned(),
+            log_level,
         };
         let made = stack.admin(&[
             ["create-workspace", "--name", "Casa Lumen", "--admin-name", RHEA.name].as_slice(),
@@ -124,6 +141,31 @@ impl Stack {
         self.folder.path()
     }
 
+    /// Where the server keeps its rows, as its own code takes it. Open it only while the server is stopped.
+    pub fn database(&self) -> parley_server::Database {
+        match &self.database_url {
+            Some(url) => parley_server::Database::MySql(url.clone()),
+            None => parley_server::Database::Sqlite,
+        }
+    }
+
+    /// Resident memory of the server, in kB.
+    pub fn server_memory(&self) -> Fallible<f64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.server_id()?))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        number.ok_or_else(|| Failure::new("the server's memory cannot be read"))
+    }
+
+    /// Processor time that the server has used, in seconds.
+    pub fn server_seconds(&self) -> Fallible<f64> {
+        seconds_of(&self.server_id()?.to_string())
+    }
+
+    fn server_id(&self) -> Fallible<u32> {
+        self.server.as_ref().map(Running::id).ok_or_else(|| Failure::new("the server is not running"))
+    }
+
     /// The database, when it is MariaDB.
     pub fn mariadb(&self) -> Option<&MariaDb> {
         self.mariadb.as_ref()
@@ -133,8 +175,7 @@ impl Stack {
     pub fn start_server(&mut self) -> Fallible {
         let mut command = self.server_command();
         command.args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)]);
-        // Everything it would ever log, so that a scan of the log means something.
-        command.env("PARLEY_LOG", "trace");
+        command.env("PARLEY_LOG", self.log_level);
         self.place(&mut command);
         let log = self.logs.join("server.log");
         let _ = std::fs::remove_file(&log);
@@ -183,4 +224,13 @@ impl Stack {
 fn told(printed: &str, name: &str) -> Fallible<String> {
     let id = printed.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     Ok(id.ok_or_else(|| Failure::new(format!("no id of the {name} was printed")))?.trim().to_owned())
+}
+
+/// Processor time that a process has used, in seconds; `self` is this one.
+pub fn seconds_of(process: &str) -> Fallible<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name may hold spaces: the fields go on behind its closing bracket. Ticks are hundredths of a second.
+    let fields: Vec<&str> = text.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    Ok((ticks(11) + ticks(12)) / 100.0)
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -124,9 +125,20 @@ fn describe(command: &Command) -> String {
     words.join(" ")
 }
 
-/// A TCP port on loopback that was free a moment ago.
+/// A TCP port on loopback that was free a moment ago, and stays so while a server that had it is started again: it lies below
+/// the ports that systems give to outgoing connections.
 pub fn free_port() -> Fallible<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0)).context("no free port")?.local_addr()?.port())
+    const FIRST: u64 = 20_000;
+    const COUNT: u64 = 12_000;
+    for _ in 0..200 {
+        // The seed of a new map is the only randomness in the standard library.
+        let random = RandomState::new().build_hasher().finish();
+        let port = u16::try_from(FIRST + random % COUNT).context("no port number")?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(Failure::new("no free port between 20000 and 32000"))
 }
 
 /// Looks at a condition until it holds; says `what` was awaited when it does not within `limit`.

@@ -20,7 +20,8 @@ pub async fn measure(database: Database, logs: &Path) -> Fallible<Vec<Figure>> {
     let name = format!("{database:?}").to_lowercase();
     let mut figures = Vec::new();
     for rate in RATES {
-        let stack = Stack::start(database, &logs.join(format!("{name}-{rate}")), &[]).await?;
+        let stack = Stack::start_quiet(database, &logs.join(format!("{name}-{rate}")), &[]).await?;
+        let before = seq(&stack)?;
         let started = Instant::now();
         let body = json!({"events_per_second": rate, "seconds": SECONDS, "customers": 500, "concurrency": 512});
         let report = stack.meta.control("load", body).await?;
@@ -47,19 +48,33 @@ pub async fn measure(database: Database, logs: &Path) -> Fallible<Vec<Figure>> {
             answered / started.elapsed().as_secs_f64(),
             "messages/s",
         ));
+        figures.push(figure(
+            format!("{name}: {rate}/s changes applied, whole run"),
+            (seq(&stack)? - before) / started.elapsed().as_secs_f64(),
+            "changes/s",
+        ));
         figures.push(figure(format!("{name}: {rate}/s not answered 200"), posted - answered, "events"));
     }
     Ok(figures)
 }
 
-/// Messages that the server has stored, as another reader of its database counts them.
+/// The workspace's counter: every changed row took one.
+fn seq(stack: &Stack) -> Fallible<f64> {
+    Ok(number(stack, "SELECT MAX(seq) FROM workspace")? as f64)
+}
+
+/// Messages that the server has stored.
 fn messages(stack: &Stack) -> Fallible<u64> {
-    const COUNT: &str = "SELECT COUNT(*) FROM message WHERE direction = 'incoming'";
+    number(stack, "SELECT COUNT(*) FROM message WHERE direction = 'incoming'")
+}
+
+/// One number, as another reader of the server's database gets it.
+fn number(stack: &Stack, sql: &str) -> Fallible<u64> {
     if let Some(mariadb) = stack.mariadb() {
-        let answer = mariadb.query(&COUNT.replace("FROM message", "FROM parley.message"))?;
+        let answer = mariadb.query(&sql.replace("FROM ", "FROM parley."))?;
         return Ok(answer.split_whitespace().filter_map(|word| word.parse().ok()).next_back().unwrap_or(0));
     }
     let path = stack.folder().join("server/parley.db");
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    Ok(connection.query_row(COUNT, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
 }

@@ -1,6 +1,8 @@
 //! Measurements on real programs and real databases. Each returns figures; `bin/bench.rs` prints and keeps them.
 
+pub mod fleet;
 pub mod ingest;
+pub mod server;
 pub mod store;
 pub mod window;
 

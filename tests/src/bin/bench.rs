@@ -1,10 +1,10 @@
-//! Measures and prints: `bench OUT [ingest] [store] [window] [package]`. `cargo xtask bench` calls it with the release build.
+//! Measures and prints: `bench OUT [ingest] [server] [fleet] [store] [window] [package]`. `cargo xtask bench` calls it with the release build.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use parley_tests::Fallible;
-use parley_tests::bench::{Figure, figure, ingest, store, window};
+use parley_tests::bench::{Figure, figure, fleet, ingest, server, store, window};
 use parley_tests::stack::Database;
 use xtask::failure::Failure;
 
@@ -22,7 +22,9 @@ async fn main() -> ExitCode {
 async fn run() -> Fallible {
     let mut words = std::env::args().skip(1);
     let out = PathBuf::from(
-        words.next().ok_or_else(|| Failure::new("usage: bench OUT [ingest] [store] [window] [package]"))?,
+        words
+            .next()
+            .ok_or_else(|| Failure::new("usage: bench OUT [ingest] [server] [fleet] [store] [window] [package]"))?,
     );
     let wanted: Vec<String> = words.collect();
     let wants = |what: &str| wanted.is_empty() || wanted.iter().any(|word| word == what);
@@ -34,6 +36,15 @@ async fn run() -> Fallible {
             let figures = ingest::measure(database, &out.join("logs")).await?;
             print(&out, &format!("ingest-{database:?}").to_lowercase(), &figures)?;
         }
+    }
+    if wants("server") {
+        for database in [Database::Sqlite, Database::Mysql] {
+            let figures = server::measure(database, &out.join("logs")).await?;
+            print(&out, &format!("server-{database:?}").to_lowercase(), &figures)?;
+        }
+    }
+    if wants("fleet") {
+        print(&out, "fleet", &fleet::measure(&out.join("logs/fleet")).await?)?;
     }
     if wants("store") {
         print(&out, "store", &store::measure().await?)?;
