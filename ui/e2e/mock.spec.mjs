@@ -10,6 +10,7 @@ import { serve } from './serve.mjs';
 const root = new URL('..', import.meta.url).pathname;
 const shots = `${root}e2e/shots`;
 const conversation = (n) => `01931111-0000-7000-8000-${String(n).padStart(12, '0')}`;
+const member = (n) => `0193aaaa-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const inbox = (n) => `0193bbbb-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const mine = (n) => `/inbox/mine/c/${conversation(n)}`;
 
@@ -200,6 +201,195 @@ describe('by keyboard', () => {
     await page.keyboard.press('s');
     await page.getByRole('menuitem', { name: 'Shipped' }).click();
     await inStage(3).waitFor();
+    await page.context().close();
+  });
+
+  test('invites a member with one inbox, who is then in the list', async () => {
+    const page = await visit('online', '/inbox/mine', { as: 'admin' });
+    await page.getByTestId('conversation-row').first().waitFor();
+    await page.keyboard.press('g');
+    await page.keyboard.press(',');
+    await page.getByTestId('settings-security').waitFor();
+    await page.keyboard.press('Control+k');
+    await page.getByTestId('palette-input').fill('members');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('member-row').first().waitFor();
+    await page.getByTestId('invite-open').focus();
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement?.dataset.testid === 'invite-email');
+    await page.keyboard.type('mei@casalumen.example');
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement?.dataset.testid), 'invite-role-agent');
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement?.dataset.testid), `invite-inbox-${inbox(1)}`);
+    await page.keyboard.press('Space');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement?.dataset.testid === 'step-up-password');
+    await page.keyboard.press('Escape');
+    await page.getByTestId('step-up').waitFor({ state: 'detached' });
+    assert.equal(await page.getByTestId('invite-email').inputValue(), 'mei@casalumen.example', 'giving up the password loses nothing of the form');
+    await page.waitForFunction((id) => document.activeElement?.dataset.testid === id, `invite-inbox-${inbox(1)}`);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement?.dataset.testid === 'step-up-password');
+    await page.keyboard.type('wrong');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=step-up] [data-testid=refusal]').waitFor();
+    await page.keyboard.type('a good password');
+    await page.keyboard.press('Enter');
+    const token = await page.getByTestId('invite-token').innerText();
+    assert.match(token, /^https:\/\/parley\.example#\S{20,}$/u);
+    await page.keyboard.press('Escape');
+    assert.equal(await page.getByTestId('invite-token').count(), 1, 'a code that is shown once is not lost by a slip');
+    await page.waitForFunction(() => document.activeElement?.dataset.testid === 'invite-close');
+    await page.keyboard.press('Enter');
+    const row = page.getByTestId('invitation-row').filter({ hasText: 'mei@casalumen.example' });
+    await row.waitFor();
+    assert.match(await row.innerText(), /Sales/u);
+    await page.getByTestId('settings-nav-audit').focus();
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=audit-row][data-action="member.invited"]').filter({ hasText: 'mei@casalumen.example' }).waitFor();
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  });
+
+  test('sets up the second factor, keeps the codes, and is then asked for it', async () => {
+    const page = await visit('online', '/settings/security');
+    await page.getByTestId('two-factor-set-up').focus();
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement?.dataset.testid === 'step-up-password');
+    await page.keyboard.type('a good password');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement?.dataset.testid === 'two-factor-code');
+    assert.match(await page.getByTestId('two-factor-secret').innerText(), /^[A-Z2-7 ]{20,}$/u);
+    await page.keyboard.type('000 000');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=refusal][data-code=bad_second_factor]').waitFor();
+    await page.keyboard.type('123 456');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('recovery-code').first().waitFor();
+    assert.equal(await page.getByTestId('recovery-code').count(), 10);
+    assert.equal(await page.getByTestId('recovery-done').isDisabled(), true);
+    await page.getByTestId('recovery-kept').focus();
+    await page.keyboard.press('Space');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=two-factor][data-state=on]').waitFor();
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  });
+
+  test('signs out another device, but not this one', async () => {
+    const page = await visit('online', '/settings/security');
+    const rows = page.locator('[data-testid=device-row][data-state=active]');
+    await rows.first().waitFor();
+    assert.equal(await rows.count(), 3);
+    assert.equal(await page.getByTestId('device-revoke').count(), 2);
+    await page.getByTestId('device-revoke').first().focus();
+    await page.keyboard.press('Enter');
+    await page.getByTestId('revoke-confirm').waitFor();
+    await page.waitForFunction(() => document.activeElement?.dataset.testid === 'revoke-confirm-no');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('revoke-confirm').waitFor({ state: 'detached' });
+    assert.equal(await rows.count(), 3, 'the safe answer has the focus');
+    await page.getByTestId('device-revoke').first().focus();
+    await page.keyboard.press('Enter');
+    await page.getByTestId('revoke-confirm-yes').focus();
+    await page.keyboard.press('Enter');
+    await page.getByTestId('revoke-confirm').waitFor({ state: 'detached' });
+    await page.waitForFunction(() => document.querySelectorAll('[data-testid=device-row][data-state=active]').length === 2);
+    await page.context().close();
+  });
+
+  test('signs in with the second factor: a wrong code, a pasted one, and the way back', async () => {
+    const page = await visit('signed_out', '');
+    await signInWithFactor(page);
+    await page.getByTestId('sign-in-code').fill('111111');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=sign-in-problem][data-code=bad_second_factor]').waitFor();
+    await page.getByTestId('sign-in-code').fill('123 456');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('nav-settings').waitFor();
+    await page.context().close();
+  });
+
+  test('takes an invitation; an old code says what to do', async () => {
+    const page = await visit('signed_out', '');
+    await page.getByTestId('sign-in-invitation').click();
+    await page.getByTestId('accept-code').fill('https://parley.example#expired');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=refusal][data-code=invitation_invalid]').waitFor();
+    await page.getByTestId('accept-code').fill('a-token-alone');
+    await page.getByTestId('accept-server').fill('parley.example');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('accept-name').fill('Clara Weiss');
+    await page.getByTestId('accept-password').fill('password12');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=refusal][data-code=weak_password]').waitFor();
+    await page.getByTestId('accept-password').fill('lamps glow at nine');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('nav-settings').waitFor();
+    await page.context().close();
+  });
+
+  test('a workspace that asks for a second factor lets nobody past without one', async () => {
+    const page = await visit('factor_required', '/inbox/mine');
+    await page.getByTestId('factor-required').waitFor();
+    assert.equal(await page.getByTestId('conversation-row').count(), 0);
+    await page.getByTestId('factor-required-start').click();
+    await prove(page);
+    await giveCode(page);
+    await page.getByTestId('recovery-kept').check();
+    await page.getByTestId('recovery-done').click();
+    await page.getByTestId('conversation-row').first().waitFor();
+    await page.context().close();
+  });
+
+  test('only admins see the workspace’s settings; a link there leads others to their own', async () => {
+    const page = await visit('online', '/settings/members');
+    await page.getByTestId('settings-security').waitFor();
+    assert.equal(await page.getByTestId('settings-nav-members').count(), 0);
+    await page.context().close();
+  });
+
+  test('settings fit a small window', async () => {
+    for (const lang of ['en', 'pt-BR']) {
+      for (const section of ['security', 'members', 'teams', 'inboxes', 'rules', 'audit']) {
+        const page = await visit('online', `/settings/${section}`, { as: 'admin', lang, width: 740, height: 560 });
+        await page.getByTestId(`settings-${section}`).waitFor();
+        await settled(page);
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), `${section} is wider than the window`);
+        await page.screenshot({ path: `${shots}/small-${section}-${lang}.png` });
+        await page.context().close();
+      }
+    }
+  });
+
+  test('makes, changes and deletes a team, and the inbox says who sees it through it', async () => {
+    const page = await visit('online', '/settings/teams', { as: 'admin' });
+    await page.getByTestId('team-new').click();
+    await page.getByTestId('team-name').fill('Night shift');
+    await page.getByTestId(`team-member-${member(2)}`).check();
+    await page.getByTestId(`team-inbox-${inbox(4)}`).check();
+    await page.getByTestId('team-save').click();
+    await prove(page);
+    const row = page.getByTestId('team-row').filter({ hasText: 'Night shift' });
+    await row.waitFor();
+    await page.getByTestId('settings-nav-inboxes').click();
+    await page.locator(`[data-testid=inbox-access][data-id="${inbox(4)}"] [data-testid=inbox-access-member][data-id="${member(2)}"]`).getByText('Team Night shift').waitFor();
+    await page.getByTestId('settings-nav-teams').click();
+    await row.getByTestId('team-delete').click();
+    await page.getByTestId('team-delete-confirm-yes').click();
+    await row.waitFor({ state: 'detached' });
+    await page.context().close();
+  });
+
+  test('the last admin stays one', async () => {
+    const page = await visit('empty', '/settings/members', { as: 'admin' });
+    await page.getByTestId('member-edit').click();
+    await page.getByTestId('member-role-agent').check();
+    await page.getByTestId('member-save').click();
+    await prove(page);
+    await page.locator('[data-testid=refusal][data-code=last_admin]').waitFor();
     await page.context().close();
   });
 

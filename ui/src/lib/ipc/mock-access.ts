@@ -44,16 +44,16 @@ function people(role: Role): MemberEntry[] {
 }
 
 const STORY: [age: number, actor: number | null, action: string, target: string, name: string | null, details: string][] = [
-  [12 * MINUTE, 1, 'member.invited', 'invitation/1', 'clara@casalumen.example', 'role=agent inboxes=1'],
-  [2 * HOUR, 6, 'rules.changed', 'workspace/1', 'Casa Lumen', 'mask_contacts'],
-  [3 * HOUR, 4, 'session.signed_in', 'device/9', 'ThinkPad, Support', ''],
-  [5 * HOUR, 6, 'member.changed', 'member/2', 'Dev Varma', 'inboxes +1'],
-  [DAY, 3, 'two_factor.set', 'member/3', 'Alma Lopes', ''],
-  [1.2 * DAY, null, 'audit.sealed', 'audit/140', null, 'entries=141'],
-  [2 * DAY, 6, 'team.changed', 'team/2', 'Returns', 'members +1'],
+  [12 * MINUTE, 1, 'member.invited', 'invitation/1', 'clara@casalumen.example', 'agent, inboxes: 1, teams: 0'],
+  [2 * HOUR, 6, 'access.rules_changed', 'workspace/1', 'Casa Lumen', 'mask_contacts'],
+  [3 * HOUR, 4, 'device.signed_in', 'device/9', 'ThinkPad, Support', ''],
+  [5 * HOUR, 6, 'member.access_changed', 'member/2', 'Dev Varma', 'inboxes: 1, teams: 1'],
+  [DAY, 3, 'member.two_factor_set', 'member/3', 'Alma Lopes', ''],
+  [1.2 * DAY, null, 'inbox.connected', 'inbox/4', 'Casa Lumen', ''],
+  [2 * DAY, 6, 'team.changed', 'team/2', 'Returns', 'members: 2, inboxes: 1'],
   [2.5 * DAY, 6, 'device.revoked', 'device/7', 'Old desk, Kofi', ''],
-  [3 * DAY, 6, 'member.deactivated', 'member/7', 'Kofi Mensah', 'active'],
-  [4 * DAY, 5, 'password.changed', 'member/5', 'Tomás Reyes', ''],
+  [3 * DAY, 6, 'member.deactivated', 'member/7', 'Kofi Mensah', ''],
+  [4 * DAY, 5, 'member.password_changed', 'member/5', 'Tomás Reyes', ''],
   [6 * DAY, 6, 'retention.class_widened', 'policy/3', null, 'media'],
 ];
 function story(): AuditEntry[] {
@@ -145,8 +145,7 @@ export function access({ role, offline, empty, factorRequired, enter }: Setting)
       reach();
       present();
       strong(password);
-      devices.set(ME, (devices.get(ME) ?? []).map((it) => (it.current ? it : { ...it, revoked_at: it.revoked_at ?? now() })));
-      note('password.changed', `member/${ME}`, 'Rhea Kapoor');
+      note('member.password_changed', `member/${ME}`, 'Rhea Kapoor');
       return null;
     },
     begin_two_factor: () => {
@@ -162,15 +161,16 @@ export function access({ role, offline, empty, factorRequired, enter }: Setting)
       if (code !== CODE) refuse('bad_second_factor');
       Object.assign(own, { two_factor: true, recovery_codes_left: 10 });
       overview.members = overview.members.map((it) => (it.id === ME ? { ...it, two_factor: true } : it));
-      note('two_factor.set', `member/${ME}`, 'Rhea Kapoor');
+      note('member.two_factor_set', `member/${ME}`, 'Rhea Kapoor');
       return { codes: Array.from({ length: 10 }, (_, n) => `${(7919 * (n + 3)).toString(36).padStart(5, 'k')}-${(104_729 * (n + 11)).toString(36).slice(-5)}`) };
     },
     remove_two_factor: () => {
       reach();
+      if (own.two_factor_required) refuse('second_factor_required');
       present();
       Object.assign(own, { two_factor: false, recovery_codes_left: 0 });
       overview.members = overview.members.map((it) => (it.id === ME ? { ...it, two_factor: false } : it));
-      note('two_factor.removed', `member/${ME}`, 'Rhea Kapoor');
+      note('member.two_factor_removed', `member/${ME}`, 'Rhea Kapoor');
       return null;
     },
     devices: ({ member: of }) => {
@@ -199,7 +199,7 @@ export function access({ role, offline, empty, factorRequired, enter }: Setting)
       present();
       const invitation = { id: mint('8888'), email, role: wanted, inboxes: granted, teams, invited_by: 'Rhea Kapoor', created_at: now(), expires_at: now() + 7 * DAY, mailed: !email.includes('nomail') };
       overview.invitations = [invitation, ...overview.invitations];
-      note('member.invited', `invitation/${invitation.id}`, email, `role=${wanted} inboxes=${granted.length} teams=${teams.length}`);
+      note('member.invited', `invitation/${invitation.id}`, email, `${wanted}, inboxes: ${granted.length}, teams: ${teams.length}`);
       return { invitation, token: 'pi_7Q3xVb0Yk2mR8tLw5uNf9cHs1dJg4aZe6oXiKpTz' };
     },
     cancel_invitation: ({ invitation }) => {
@@ -215,14 +215,14 @@ export function access({ role, offline, empty, factorRequired, enter }: Setting)
       if ((next.role !== 'admin' || !next.active) && lastAdmin(of)) refuse('last_admin');
       overview.members = overview.members.map((it) => (it.id === of ? { ...it, ...next } : it));
       overview.teams = overview.teams.map((it) => ({ ...it, members: [...it.members.filter((who) => who !== of), ...(next.teams.includes(it.id) ? [of] : [])] }));
-      note('member.changed', `member/${of}`, overview.members.find((it) => it.id === of)?.name ?? null, `role=${next.role}`);
+      note('member.access_changed', `member/${of}`, overview.members.find((it) => it.id === of)?.name ?? null, `inboxes: ${next.inboxes.length}, teams: ${next.teams.length}`);
       return null;
     },
     reset_two_factor: ({ member: of }) => {
       admin();
       present();
       overview.members = overview.members.map((it) => (it.id === of ? { ...it, two_factor: false } : it));
-      note('two_factor.reset', `member/${of}`, overview.members.find((it) => it.id === of)?.name ?? null);
+      note('member.two_factor_reset', `member/${of}`, overview.members.find((it) => it.id === of)?.name ?? null);
       return null;
     },
     put_team: ({ team: known, name, members, inboxes: granted }) => {
@@ -232,7 +232,7 @@ export function access({ role, offline, empty, factorRequired, enter }: Setting)
       const put = { id: known ?? mint('7777'), name, members, inboxes: granted };
       overview.teams = known ? overview.teams.map((it) => (it.id === known ? put : it)) : [...overview.teams, put];
       overview.members = overview.members.map((it) => ({ ...it, teams: [...it.teams.filter((other) => other !== put.id), ...(members.includes(it.id) ? [put.id] : [])] }));
-      note(known ? 'team.changed' : 'team.made', `team/${put.id}`, name, `members=${members.length} inboxes=${granted.length}`);
+      note('team.changed', `team/${put.id}`, name, `members: ${members.length}, inboxes: ${granted.length}`);
       return put.id;
     },
     delete_team: ({ team: of }) => {
@@ -249,7 +249,7 @@ export function access({ role, offline, empty, factorRequired, enter }: Setting)
       present();
       overview.rules = rules;
       own.two_factor_required = rules.two_factor_required;
-      note('rules.changed', 'workspace/1', 'Casa Lumen', Object.keys(rules).join(' '));
+      note('access.rules_changed', 'workspace/1', 'Casa Lumen', Object.keys(rules).join(' '));
       return null;
     },
     audit: ({ before, limit }) => {

@@ -60,10 +60,17 @@ const readSidebar = fresh(async () => {
   sidebar = await call('sidebar', {}).catch(() => sidebar);
 });
 
+// The code is also said when somebody wants to remove the factor that is asked for: the member's own access knows better.
+let asking = false;
+async function readFactor(): Promise<void> {
+  if (asking) return;
+  asking = true;
+  factorMissing = await call('own_access', {}).then((own) => !own.two_factor, ({ code }: IpcError) => code === 'second_factor_required');
+  asking = false;
+}
+
 export function begin(): void {
-  onRefusal(({ code }) => {
-    if (code === 'second_factor_required') factorMissing = true;
-  });
+  onRefusal(({ code }) => code === 'second_factor_required' && void readFactor());
   onEvent((event) => {
     if (event.event === 'phase') void readPhase();
     if (event.event === 'connection' || event.event === 'outbox') void readConnection();
