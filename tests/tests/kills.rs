@@ -4,8 +4,13 @@
 //! quarter of the kills fall while a row is `sending`; the histogram is printed. 20 runs, 200 with `PARLEY_SOAK`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use parley_client::keys::MemoryVault;
+use parley_client::views::{ConnectionState, View};
+use parley_client::{Engine, EngineConfig, os};
 use parley_tests::Fallible;
 use parley_tests::desk::Desk;
 use parley_tests::stack::{Database, RHEA, Stack};
@@ -28,6 +33,119 @@ fn outbox_states(stack: &Stack) -> Fallible<BTreeMap<String, u32>> {
         counted.insert(state, count);
     }
     Ok(counted)
+}
+
+async fn engine(stack: &Stack, folder: &std::path::Path) -> Fallible<Engine> {
+    let engine = Engine::start(EngineConfig {
+        base_dir: folder.to_owned(),
+        vault: Arc::new(MemoryVault::default()),
+        clock: Arc::new(os::SystemClock),
+        randomness: Arc::new(os::OsRandomness),
+    })
+    .await;
+    engine.sign_in(&stack.address(), RHEA.email, RHEA.password, "restarts", None).await?;
+    Ok(engine)
+}
+
+async fn reconnected(engine: &Engine) -> Fallible<Duration> {
+    let started = Instant::now();
+    while engine.connection().state != ConnectionState::Online {
+        if started.elapsed() > Duration::from_secs(60) {
+            return Err(Failure::new("a desk did not come back by itself"));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(started.elapsed())
+}
+
+/// Six kills ten seconds apart with `PARLEY_SOAK`, two otherwise; meanwhile customers write and desks answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_dies_again_and_again_under_load_loses_nothing() -> Fallible {
+    let (kills, every) = if std::env::var_os("PARLEY_SOAK").is_some() { (6, 10) } else { (2, 3) };
+    let logs = cargo::target().join("test/restarts");
+    let _ = std::fs::remove_dir_all(&logs);
+    let mut stack = Stack::start_quiet(Database::Sqlite, &logs, &["--pace", "5", "10", "15"]).await?;
+    let mut desks = Vec::new();
+    for number in 0..4 {
+        desks.push(engine(&stack, &stack.folder().join(format!("desk{number}"))).await?);
+    }
+    stack.meta.customer("Ines", "+4915199900001").await?;
+    stack.meta.says("Ines", "Hello").await?;
+    let conversation = loop {
+        let rows = desks.first().ok_or_else(|| Failure::new("no desk"))?.conversations(View::AllOpen, None, 1).await?;
+        if let Some(row) = rows.rows.first() {
+            break row.id;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+
+    let seconds = (kills + 1) * every;
+    let meta = stack.meta.clone();
+    let load = tokio::spawn(async move {
+        let plan = json!({"events_per_second": 60, "seconds": seconds, "customers": 40, "concurrency": 64});
+        meta.control("load", plan).await
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let (writer, until) = (desks.first().cloned().ok_or_else(|| Failure::new("no desk"))?, stop.clone());
+    let answers = tokio::spawn(async move {
+        let mut texts = Vec::new();
+        while !until.load(Ordering::Relaxed) {
+            let text = format!("answer {}", texts.len());
+            writer.send_reply(conversation, &text, None, None).await?;
+            texts.push(text);
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+        Ok::<_, Failure>(texts)
+    });
+    let mut back = Vec::new();
+    for _ in 0..kills {
+        tokio::time::sleep(Duration::from_secs(every)).await;
+        stack.kill_server()?;
+        stack.start_server()?;
+        for desk in &desks {
+            back.push(reconnected(desk).await?.as_millis());
+        }
+    }
+    let report = load.await.map_err(|_| Failure::new("the load failed"))??;
+    stop.store(true, Ordering::Relaxed);
+    let texts = answers.await.map_err(|_| Failure::new("the answers failed"))??;
+    stack.meta.drain().await?;
+
+    let (posted, answered) = (report["posted"].as_u64().unwrap_or(0), report["answered"].as_u64().unwrap_or(0));
+    let path = stack.folder().join("server/parley.db");
+    let stored = |sql: &str| -> Fallible<u64> {
+        let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    };
+    let started = Instant::now();
+    while stored("SELECT COUNT(*) FROM raw_event")? > 0 {
+        assert!(started.elapsed() < Duration::from_secs(60), "stored webhooks are not taken up");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Ines's own message is one more.
+    let messages = stored("SELECT COUNT(*) FROM message WHERE direction = 'incoming'")? - 1;
+    assert!(messages >= answered && messages <= posted, "{answered} of {posted} were answered, {messages} are stored");
+    assert!(answered > 0 && !texts.is_empty());
+    let writer = desks.first().ok_or_else(|| Failure::new("no desk"))?;
+    while writer.connection().queued > 0 {
+        assert!(started.elapsed() < Duration::from_secs(120), "answers stay in the desk's outbox");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let known = stored("SELECT COUNT(*) FROM message WHERE direction = 'outgoing'")?;
+    assert_eq!(known, texts.len() as u64, "every answer that the desk acknowledged is on the server");
+    let mut accepted = 0;
+    for text in &texts {
+        let times = stack.meta.accepted(text).await?;
+        assert!(times <= 1, "“{text}” was accepted {times} times");
+        accepted += times;
+    }
+    let doubtful = outbox_states(&stack)?.values().sum::<u32>() as usize;
+    assert!(accepted + doubtful >= texts.len(), "{accepted} of {} are accepted, {doubtful} in the outbox", texts.len());
+    println!(
+        "kills: {kills}; webhooks {posted}, answered {answered}, stored {messages}; answers {}, accepted once {accepted}; desks back after {back:?} ms",
+        texts.len()
+    );
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

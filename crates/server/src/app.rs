@@ -27,6 +27,7 @@ use crate::leaving::{self, Gatekeeper};
 use crate::pokes::Pokes;
 use crate::secrets::Keys;
 use crate::session::Passwords;
+use crate::sync::push::Lanes;
 use crate::system::{SystemClock, SystemRandomness};
 use crate::{apply, audit, db, egress, http, outbox};
 
@@ -72,6 +73,7 @@ pub struct Core {
     pub(crate) ingest: mpsc::Sender<Waiting>,
     pub(crate) apply_wake: Notify,
     pub(crate) outbox_wake: Notify,
+    pub(crate) pushes: Lanes,
     pub(crate) stop: Notify,
     /// Name of this node: stays over restarts, so that it knows what it had in hand.
     pub(crate) node: String,
@@ -179,6 +181,7 @@ impl App {
             ingest,
             apply_wake: Notify::new(),
             outbox_wake: Notify::new(),
+            pushes: Lanes::default(),
             stop: Notify::new(),
             node,
             stopping: watch::channel(false).0,

@@ -15,8 +15,8 @@ use crate::db::{Txn, access, intents, rows, sequence};
 use crate::error::Result;
 use crate::session::WorkspaceCtx;
 
-/// Change rows read at a time.
-const SCAN: u64 = 2_000;
+/// Change rows read at a time: what a page takes when all of them are visible.
+const SCAN: u64 = PAGE_ROWS as u64;
 
 /// The answer to a pull, snapshot or backfill.
 #[derive(Debug)]
@@ -54,7 +54,8 @@ async fn page(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, request: &PullRequest)
     wrote.sort_unstable();
     wrote.dedup();
     let extra = pages::changes_of(txn, workspace, &wrote).await?;
-    let scope = Scope::load(txn, workspace, ctx.actor(), &extra.iter().map(|change| change.root).collect()).await?;
+    let scope =
+        Scope::of_changes(txn, workspace, ctx.actor(), &extra.iter().map(|change| change.root).collect()).await?;
     sending.extend(extra.into_iter().filter(|change| scope.sees(change.root)));
     sending.sort_by_key(|change| change.seq);
 
@@ -134,7 +135,7 @@ async fn scan(txn: &Txn, ctx: &WorkspaceCtx, after: u64, head: u64) -> Result<Sc
         let changes = pages::changes_after(txn, workspace, found.upto, SCAN).await?;
         let last = changes.len() < usize::try_from(SCAN).unwrap_or(usize::MAX);
         let roots: BTreeSet<Root> = changes.iter().map(|change| change.root).collect();
-        let scope = Scope::load(txn, workspace, ctx.actor(), &roots).await?;
+        let scope = Scope::of_changes(txn, workspace, ctx.actor(), &roots).await?;
         for change in changes {
             found.upto = change.seq;
             looked_at += 1;

@@ -1,6 +1,7 @@
 //! Pushes: edits in order, each applied once in a transaction that also records its outcome.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use parley_domain::content::Content;
 use parley_domain::decide::{Decision, activity, decide, needed};
@@ -10,7 +11,8 @@ use parley_domain::message::{Direction, Message};
 use parley_domain::protocol::intent::{
     Answer, Command, Intent, Outcome, OutcomesAnswer, OutcomesRequest, PushAnswer, PushRequest, Verdict,
 };
-use parley_domain::{Code, ConversationId, InboxId, MessageId, MessageText, Timestamp};
+use parley_domain::{Code, ConversationId, InboxId, MessageId, MessageText, Timestamp, WorkspaceId};
+use tokio::sync::oneshot;
 
 use crate::app::Core;
 use crate::db::outbox::{self, Entry, State};
@@ -20,32 +22,115 @@ use crate::db::{Txn, intents, pages, transaction};
 use crate::error::{Error, Result};
 use crate::session::WorkspaceCtx;
 
-/// Intents applied in one transaction: enough to share its commit, few enough that others need not wait for it.
-const TOGETHER: usize = 25;
+/// Intents applied in one transaction: enough to share its commit, few enough that webhooks need not wait long for it.
+const TOGETHER: usize = 64;
+
+/// A push that waits for its turn.
+struct Waiting {
+    ctx: WorkspaceCtx,
+    intents: Vec<Intent>,
+    /// Ids of the activity lines that the edits may make.
+    lines: Vec<MessageId>,
+    answer: oneshot::Sender<Result<Vec<Answer>>>,
+}
+
+/// Pushes of one workspace. They take turns anyway, at the workspace's counter; here they share a commit as well.
+#[derive(Default)]
+pub struct Lane {
+    waiting: Mutex<Vec<Waiting>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// The lanes of this node.
+#[derive(Default)]
+pub struct Lanes(Mutex<HashMap<WorkspaceId, Arc<Lane>>>);
+
+impl std::fmt::Debug for Lanes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lanes")
+    }
+}
 
 /// Applies a batch in its order. The answers are hints: a desk drops an intent when a pull brings its outcome.
-pub async fn push(core: &Core, ctx: &WorkspaceCtx, request: PushRequest) -> Result<PushAnswer> {
+///
+/// Pushes that come in while another is being written are written together, in one transaction.
+pub async fn push(core: &Arc<Core>, ctx: &WorkspaceCtx, request: PushRequest) -> Result<PushAnswer> {
     if request.intents.len() > PUSH_INTENTS {
         return Err(Error::Refused(Code::BadRequest, "too many intents in one push"));
     }
-    let mut answers = Vec::with_capacity(request.intents.len());
-    for part in request.intents.chunks(TOGETHER) {
-        let lines: Vec<MessageId> = part.iter().map(|_| MessageId(core.new_id())).collect();
-        match transaction!(core.db, |txn| apply_all(&txn, core, ctx, part, &lines)) {
-            Ok(done) => answers.extend(tell(core, part, done)),
-            // One of them cannot be applied, or too many wait for the same rows: each by itself, so that none holds up another.
-            Err(_) if part.len() > 1 => {
-                for (intent, line) in part.iter().zip(&lines) {
-                    let one = std::slice::from_ref(intent);
-                    let line = std::slice::from_ref(line);
-                    let done = transaction!(core.db, |txn| apply_all(&txn, core, ctx, one, line))?;
-                    answers.extend(tell(core, one, done));
+    let lines = request.intents.iter().map(|_| MessageId(core.new_id())).collect();
+    let (answer, answered) = oneshot::channel();
+    let lane = Arc::clone(held(&core.pushes.0).entry(ctx.workspace()).or_default());
+    held(&lane.waiting).push(Waiting { ctx: ctx.clone(), intents: request.intents, lines, answer });
+    // In a task of its own: a desk that hangs up must not undo what others share with it.
+    let core = core.clone();
+    tokio::spawn(async move {
+        let _turn = lane.turn.lock().await;
+        // Whoever had the turn before may have taken this push along.
+        let waiting = std::mem::take(&mut *held(&lane.waiting));
+        write_together(&core, waiting).await;
+    });
+    let answers = answered.await.map_err(|_| Error::Stopping)??;
+    Ok(PushAnswer { answers })
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Applies what waits, as many as fit into a transaction at a time. When that fails, each push is applied by itself, so that
+/// none is held up by another.
+async fn write_together(core: &Core, waiting: Vec<Waiting>) {
+    let mut waiting = waiting.into_iter().peekable();
+    while let Some(first) = waiting.next() {
+        let mut size = first.intents.len();
+        let mut group = vec![first];
+        while let Some(next) = waiting.next_if(|next| size + next.intents.len() <= TOGETHER) {
+            size += next.intents.len();
+            group.push(next);
+        }
+        let edits: Vec<Edit<'_>> = group.iter().flat_map(edits).collect();
+        match commit(core, &edits).await {
+            Ok(done) => {
+                let mut done = done.into_iter();
+                for push in group {
+                    let own = done.by_ref().take(push.intents.len()).collect();
+                    let _ = push.answer.send(Ok(tell(core, &push.intents, own)));
                 }
             }
-            Err(error) => return Err(error),
+            Err(_) => {
+                for push in group {
+                    let answer = one_by_one(core, &push).await;
+                    let _ = push.answer.send(answer);
+                }
+            }
         }
     }
-    Ok(PushAnswer { answers })
+}
+
+async fn one_by_one(core: &Core, push: &Waiting) -> Result<Vec<Answer>> {
+    let mut answers = Vec::with_capacity(push.intents.len());
+    for edit in edits(push) {
+        let one = std::slice::from_ref(&edit);
+        let done = commit(core, one).await?;
+        answers.extend(tell(core, std::slice::from_ref(edit.intent), done));
+    }
+    Ok(answers)
+}
+
+async fn commit(core: &Core, edits: &[Edit<'_>]) -> Result<Vec<Done>> {
+    transaction!(core.db, |txn| apply_all(&txn, core, edits))
+}
+
+/// One edit of somebody.
+struct Edit<'a> {
+    ctx: &'a WorkspaceCtx,
+    intent: &'a Intent,
+    line: MessageId,
+}
+
+fn edits(push: &Waiting) -> impl Iterator<Item = Edit<'_>> {
+    push.intents.iter().zip(&push.lines).map(|(intent, line)| Edit { ctx: &push.ctx, intent, line: *line })
 }
 
 /// Wakes who waits for what was committed.
@@ -96,25 +181,19 @@ impl Done {
     }
 }
 
-async fn apply_all(
-    txn: &Txn,
-    core: &Core,
-    ctx: &WorkspaceCtx,
-    intents: &[Intent],
-    lines: &[MessageId],
-) -> Result<Vec<Done>> {
-    if intents.len() > 1 {
+async fn apply_all(txn: &Txn, core: &Core, edits: &[Edit<'_>]) -> Result<Vec<Done>> {
+    if let [first, _, ..] = edits {
         // Every row that they name is locked before the first takes its number, in one order.
-        let named: BTreeSet<Key> = intents
+        let named: BTreeSet<Key> = edits
             .iter()
-            .flat_map(|intent| needed(&intent.command, &RowSet::default()))
+            .flat_map(|edit| needed(&edit.intent.command, &RowSet::default()))
             .filter(|key| is_locked(key.kind))
             .collect();
-        rows::load(txn, ctx.workspace(), named, true).await?;
+        rows::load(txn, first.ctx.workspace(), named, true).await?;
     }
-    let mut done = Vec::with_capacity(intents.len());
-    for (intent, line) in intents.iter().zip(lines) {
-        done.push(apply(txn, core, ctx, intent, *line).await?);
+    let mut done = Vec::with_capacity(edits.len());
+    for edit in edits {
+        done.push(apply(txn, core, edit.ctx, edit.intent, edit.line).await?);
     }
     Ok(done)
 }

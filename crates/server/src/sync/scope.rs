@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use parley_domain::entity::{Kind, Root};
-use parley_domain::permission::Actor;
+use parley_domain::permission::{Actor, Role};
 use parley_domain::{ContactId, ConversationId, InboxId, OrderId, WorkspaceId};
 use sea_orm::ConnectionTrait;
 
@@ -18,6 +18,8 @@ pub struct Scope<'a> {
     conversations: HashSet<ConversationId>,
     contacts: HashSet<ContactId>,
     orders: HashMap<OrderId, ConversationId>,
+    /// The roots are the workspace's own, and the actor sees all of it.
+    everything: bool,
 }
 
 impl<'a> Scope<'a> {
@@ -44,12 +46,34 @@ impl<'a> Scope<'a> {
             conversations: visible.iter().map(|place| place.conversation).collect(),
             contacts: visible.iter().map(|place| place.contact).collect(),
             orders,
+            everything: false,
         })
+    }
+
+    /// The same for roots that were read from the workspace's own changes. Nothing else is known of a root that somebody
+    /// names, not even that it is this workspace's.
+    pub async fn of_changes<C: ConnectionTrait>(
+        connection: &C,
+        workspace: WorkspaceId,
+        actor: &'a Actor,
+        roots: &BTreeSet<Root>,
+    ) -> Result<Self> {
+        if actor.role == Role::Admin {
+            return Ok(Self {
+                actor,
+                conversations: HashSet::new(),
+                contacts: HashSet::new(),
+                orders: HashMap::new(),
+                everything: true,
+            });
+        }
+        Self::load(connection, workspace, actor, roots).await
     }
 
     /// Whether the actor sees the root.
     pub fn sees(&self, root: Root) -> bool {
         match root.kind {
+            Kind::Conversation | Kind::Contact | Kind::Order if self.everything => true,
             Kind::Conversation => self.conversations.contains(&ConversationId(root.id)),
             Kind::Contact => self.contacts.contains(&ContactId(root.id)),
             Kind::Order => {
