@@ -7,6 +7,7 @@ let phase = $state.raw<Phase>({ phase: 'opening' });
 let connection = $state.raw<Connection | null>(null);
 let sidebar = $state.raw<Sidebar | null>(null);
 let factorMissing = $state(false);
+let settingFactor = $state(false);
 let failure = $state.raw<IpcError | null>(null);
 
 export const session = {
@@ -32,7 +33,11 @@ export const session = {
   },
   /** The workspace asks for a second factor and the member has none: the server answers nothing else until it is set up. */
   get factorMissing(): boolean {
-    return factorMissing || connection?.problem === 'second_factor_required';
+    return settingFactor || factorMissing || connection?.problem === 'second_factor_required';
+  },
+  /** It is being set up: its screen stays until the member has seen the recovery codes, whatever the server says meanwhile. */
+  set settingFactor(now: boolean) {
+    settingFactor = now;
   },
   factorSet(): void {
     factorMissing = false;
