@@ -74,9 +74,15 @@ const ONE_PLACE: &[OnePlace] = &[
             "reqwest::get",
             "connect_async",
             "TcpStream::connect",
+            "AsyncSmtpTransport",
         ],
         within: &["crates/", "src-tauri/"],
-        files: &["crates/client/src/egress.rs", "crates/server/src/egress.rs", "crates/sim/"],
+        files: &[
+            "crates/client/src/egress.rs",
+            "crates/server/src/egress.rs",
+            "crates/server/src/egress/",
+            "crates/sim/",
+        ],
     },
     OnePlace {
         what: "the system clock",

@@ -74,6 +74,11 @@ pub fn session_secret(dir: &str) -> String {
     format!("{dir}/session")
 }
 
+/// Name of a desk's signing key in the vault.
+pub fn device_secret(dir: &str) -> String {
+    format!("{dir}/device")
+}
+
 /// Makes a directory that only its owner can enter.
 pub fn make_dir(path: &Path) -> Result<()> {
     let mut builder = fs::DirBuilder::new();

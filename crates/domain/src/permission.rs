@@ -49,8 +49,37 @@ pub enum Permission {
     MoveOrders,
     /// See conversations that are assigned to others.
     SeeAssignedToOthers,
-    /// Change members, inboxes, policy.
-    Administer,
+    /// See customers' phone numbers where the workspace hides them from agents.
+    SeeMaskedContacts,
+    /// Invite members, change their role and access, switch them off, reset their second factor.
+    ManageMembers,
+    /// Make, change and delete teams.
+    ManageTeams,
+    /// See and revoke devices of other members.
+    ManageDevicesOfOthers,
+    /// Set the workspace's rules about access.
+    SetAccessRules,
+    /// Read the audit log.
+    SeeAudit,
+}
+
+impl Permission {
+    /// Every permission, for tests that walk over the table.
+    pub const ALL: &'static [Permission] = &[
+        Self::ReadConversations,
+        Self::Reply,
+        Self::WriteNotes,
+        Self::Assign,
+        Self::Triage,
+        Self::MoveOrders,
+        Self::SeeAssignedToOthers,
+        Self::SeeMaskedContacts,
+        Self::ManageMembers,
+        Self::ManageTeams,
+        Self::ManageDevicesOfOthers,
+        Self::SetAccessRules,
+        Self::SeeAudit,
+    ];
 }
 
 /// The table.
@@ -58,8 +87,8 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     use Permission::*;
     match permission {
         ReadConversations | Reply | WriteNotes | Assign | Triage | MoveOrders => true,
-        SeeAssignedToOthers => role >= Role::Manager,
-        Administer => role == Role::Admin,
+        SeeAssignedToOthers | SeeMaskedContacts => role >= Role::Manager,
+        ManageMembers | ManageTeams | ManageDevicesOfOthers | SetAccessRules | SeeAudit => role == Role::Admin,
     }
 }
 
@@ -82,5 +111,19 @@ impl Actor {
     pub fn sees_conversation(&self, inbox: InboxId, assignee: Option<MemberId>) -> bool {
         self.sees_inbox(inbox)
             && (allows(self.role, Permission::SeeAssignedToOthers) || assignee.is_none_or(|who| who == self.member))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_higher_role_may_whatever_a_lower_one_may() {
+        for permission in Permission::ALL {
+            assert!(!allows(Role::Agent, *permission) || allows(Role::Manager, *permission), "{permission:?}");
+            assert!(!allows(Role::Manager, *permission) || allows(Role::Admin, *permission), "{permission:?}");
+            assert!(allows(Role::Admin, *permission), "{permission:?}");
+        }
     }
 }

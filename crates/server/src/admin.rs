@@ -6,6 +6,7 @@ use parley_domain::channel::Channel;
 use parley_domain::entity::{Key, Kind};
 use parley_domain::order::{Pipeline, Stage};
 use parley_domain::permission::Role;
+use parley_domain::protocol::access::{InviteRequest, Invited, UpdateMemberRequest};
 use parley_domain::protocol::session::Secret;
 use parley_domain::workspace::{Inbox, Label};
 use parley_domain::{
@@ -13,12 +14,13 @@ use parley_domain::{
     WabaId, WorkspaceId,
 };
 
+use crate::access::{devices, invitations, members};
 use crate::app::Core;
 use crate::audit::{self, Entry, Verdict};
 use crate::db::admin::{self, AppRow, Connection};
 use crate::db::rows::{self, Written};
 use crate::db::sequence::{self, Moved};
-use crate::db::{Txn, access, keys, transaction};
+use crate::db::{Txn, access, keys, teams, transaction};
 use crate::egress;
 use crate::envelope::{self, DataKey};
 use crate::error::{Error, Result};
@@ -77,7 +79,8 @@ impl Admin {
         let workspace = WorkspaceId(core.new_id());
         let member = MemberId(core.new_id());
         let email = self.free_address(&new.admin_email).await?;
-        let password = core.passwords.hash(&new.admin_password, self.salt()).await?;
+        let password =
+            core.passwords.hash(&new.admin_password, &[new.admin_name.expose(), &email], core.salt()).await?;
         let (pipeline, stages, labels) = self.starters();
         let lineage = core.random_token();
         transaction!(core.db, |txn| make_workspace(
@@ -94,7 +97,7 @@ impl Admin {
         let core = &self.0;
         let member = MemberId(core.new_id());
         let email = self.free_address(&new.email).await?;
-        let password = core.passwords.hash(&new.password, self.salt()).await?;
+        let password = core.passwords.hash(&new.password, &[new.name.expose(), &email], core.salt()).await?;
         let moved = transaction!(core.db, |txn| make_member(&txn, core, workspace, member, &new, &email, &password))?;
         core.pokes.moved(moved);
         Ok(member)
@@ -163,10 +166,10 @@ impl Admin {
         Ok(())
     }
 
-    /// Changes a member's role, or switches them off.
+    /// Changes a member's role, or switches them off; inboxes and teams stay.
     ///
     /// # Errors
-    /// The database failed.
+    /// No such member, or the workspace would be left without an admin.
     pub async fn update_member(
         &self,
         workspace: WorkspaceId,
@@ -174,11 +177,11 @@ impl Admin {
         role: Role,
         active: bool,
     ) -> Result<()> {
-        let core = &self.0;
-        let moved = transaction!(core.db, |txn| change_member(&txn, core, workspace, member, role, active))?;
-        core.pokes.moved(moved);
-        core.pokes.permission(member);
-        Ok(())
+        let reader = self.0.db.reader();
+        let inboxes = teams::inboxes_by_name(reader, workspace, member).await?.into_iter().collect();
+        let teams = teams::of_member(reader, workspace, member).await?.into_iter().collect();
+        let request = UpdateMemberRequest { member, role, active, inboxes, teams };
+        members::update(&self.0, workspace, None, &request).await
     }
 
     /// Revokes a device: its tokens are dead at once and it is told to wipe itself.
@@ -186,10 +189,23 @@ impl Admin {
     /// # Errors
     /// No such device.
     pub async fn revoke_device(&self, workspace: WorkspaceId, device: DeviceId) -> Result<()> {
-        let core = &self.0;
-        let known = transaction!(core.db, |txn| revoke(&txn, core, workspace, device))?;
-        core.pokes.revoked(device);
-        if known { Ok(()) } else { Err(Error::Refused(Code::NotFound, "no such device in this workspace")) }
+        devices::revoke_any(&self.0, workspace, device).await
+    }
+
+    /// Invites a person.
+    ///
+    /// # Errors
+    /// As over HTTP.
+    pub async fn invite(&self, workspace: WorkspaceId, request: &InviteRequest) -> Result<Invited> {
+        invitations::invite(&self.0, workspace, None, request).await
+    }
+
+    /// Takes a member's second factor off, because it was lost, and closes the member's sessions.
+    ///
+    /// # Errors
+    /// No such member.
+    pub async fn reset_two_factor(&self, workspace: WorkspaceId, member: MemberId) -> Result<()> {
+        members::reset_two_factor(&self.0, workspace, None, member, None).await
     }
 
     /// Compares a workspace's audit log with its hashes and checkpoints.
@@ -234,20 +250,11 @@ impl Admin {
     }
 
     async fn free_address(&self, email: &Email) -> Result<String> {
-        let email = email.expose().trim().to_lowercase();
-        if !email.contains('@') || email.chars().count() > 320 {
-            return Err(Error::Refused(Code::BadRequest, "that is no e-mail address"));
-        }
+        let email = crate::access::address(email)?;
         match access::member_by_email(self.0.db.reader(), &email).await? {
             None => Ok(email),
             Some(_) => Err(Error::Refused(Code::Conflict, "a member with that e-mail address exists")),
         }
-    }
-
-    fn salt(&self) -> [u8; 16] {
-        let mut salt = [0; 16];
-        self.0.randomness.fill(&mut salt);
-        salt
     }
 
     /// What a new workspace begins with.
@@ -278,7 +285,7 @@ impl Admin {
 }
 
 /// Gives rows of the workspace, which are written already, their place in the order of changes.
-async fn place(txn: &Txn, core: &Core, workspace: WorkspaceId, keys: Vec<Key>) -> Result<Moved> {
+pub(crate) async fn place(txn: &Txn, core: &Core, workspace: WorkspaceId, keys: Vec<Key>) -> Result<Moved> {
     let rows = rows::load(txn, workspace, keys, false).await?;
     let written: Vec<Written> = rows
         .into_iter()
@@ -340,14 +347,6 @@ async fn shred(txn: &Txn, core: &Core, workspace: WorkspaceId) -> Result<()> {
         .await
 }
 
-async fn revoke(txn: &Txn, core: &Core, workspace: WorkspaceId, device: DeviceId) -> Result<bool> {
-    let known = access::clear_tokens(txn, workspace, device, Some(core.now())).await?;
-    if known {
-        note(txn, core, workspace, "device.revoked", &format!("device/{device}"), "").await?;
-    }
-    Ok(known)
-}
-
 async fn make_member(
     txn: &Txn,
     core: &Core,
@@ -407,19 +406,4 @@ async fn grant(
     };
     admin::raise_epoch(txn, workspace, member).await?;
     note(txn, core, workspace, action, &format!("member/{member}"), &format!("inbox/{inbox}")).await
-}
-
-async fn change_member(
-    txn: &Txn,
-    core: &Core,
-    workspace: WorkspaceId,
-    member: MemberId,
-    role: Role,
-    active: bool,
-) -> Result<Moved> {
-    admin::update_member(txn, workspace, member, role, active).await?;
-    let moved = place(txn, core, workspace, vec![Key::new(Kind::Member, member)]).await?;
-    let details = format!("role={} active={active}", role.as_str());
-    note(txn, core, workspace, "member.updated", &format!("member/{member}"), &details).await?;
-    Ok(moved)
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fs4::fs_std::FileExt;
+use parley_domain::limits::SIGN_IN_HELD_BACK;
 use parley_domain::time::{DAY, new_uuid};
 use parley_domain::{Clock, Randomness, Timestamp};
 use tokio::net::TcpListener;
@@ -21,12 +22,13 @@ use crate::admin::Admin;
 use crate::config::{Config, Database};
 use crate::db::Db;
 use crate::egress::Egress;
+use crate::egress::mail::Mailer;
 use crate::error::{Error, Result};
 use crate::ingest::{self, Apps, Waiting};
 use crate::leaving::{self, Gatekeeper};
+use crate::password::Passwords;
 use crate::pokes::Pokes;
 use crate::secrets::Keys;
-use crate::session::Passwords;
 use crate::sync::push::Lanes;
 use crate::system::{SystemClock, SystemRandomness};
 use crate::{apply, audit, db, egress, http, outbox};
@@ -69,6 +71,8 @@ pub struct Core {
     pub(crate) passwords: Passwords,
     pub(crate) egress: Egress,
     pub(crate) leaving: Gatekeeper,
+    /// The way out for mail, where one is configured.
+    pub(crate) mailer: Option<Mailer>,
     pub(crate) apps: Apps,
     pub(crate) ingest: mpsc::Sender<Waiting>,
     pub(crate) apply_wake: Notify,
@@ -99,6 +103,13 @@ impl Core {
         let mut bytes = [0u8; 32];
         self.randomness.fill(&mut bytes);
         hex::encode(bytes)
+    }
+
+    /// A salt for a password's hash.
+    pub(crate) fn salt(&self) -> [u8; 16] {
+        let mut salt = [0; 16];
+        self.randomness.fill(&mut salt);
+        salt
     }
 
     pub(crate) fn stopping(&self) -> bool {
@@ -166,6 +177,8 @@ impl App {
         let today = db::leaving::calls_since(db.reader(), Timestamp(now.0 - now.0.rem_euclid(DAY))).await?;
         let leaving = Gatekeeper::new(&config.on, &config.off, now, today)?;
         let (ingest, waiting) = ingest::channel();
+        let egress = Egress::new()?;
+        let mailer = config.smtp.as_ref().map(Mailer::new).transpose()?;
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let core = Core {
             config,
@@ -175,8 +188,9 @@ impl App {
             randomness: deps.randomness,
             pokes: Pokes::default(),
             passwords: Passwords::new(cores),
-            egress: Egress::new()?,
             leaving,
+            egress,
+            mailer,
             apps: Apps::default(),
             ingest,
             apply_wake: Notify::new(),
@@ -220,7 +234,10 @@ impl App {
         let mut stop = core.until_stopping();
         let http = tokio::spawn(async move {
             let stopped = async move { until(&mut stop).await };
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+            if let Err(error) = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+                .with_graceful_shutdown(stopped)
+                .await
+            {
                 tracing::error!(%error, "the listener failed");
             }
         });
@@ -285,11 +302,20 @@ async fn sweep(core: Arc<Core>) {
         if let Err(error) = apply::expire(&core).await {
             tracing::warn!(%error, "what is past its time could not be forgotten");
         }
+        if let Err(error) = forget_access(&core).await {
+            tracing::warn!(%error, "old invitations and tries could not be forgotten");
+        }
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}
             () = until(&mut stop) => return,
         }
     }
+}
+
+/// Forgets invitations that have run out and tries that no longer count.
+async fn forget_access(core: &Core) -> Result<()> {
+    db::invitations::expire(core.db.writer(), core.now()).await?;
+    db::tries::expire(core.db.writer(), core.now() - SIGN_IN_HELD_BACK).await
 }
 
 /// A server that serves.

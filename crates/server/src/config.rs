@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use parley_domain::protocol::session::Secret;
+
 /// Where rows are kept.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Database {
@@ -36,6 +38,47 @@ impl Database {
     }
 }
 
+/// How a connection to the mail host is protected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SmtpTls {
+    /// TLS from the first byte, usually on port 465.
+    Wrapped,
+    /// Plain first, then TLS or nothing, usually on port 587.
+    StartTls,
+    /// None; to this machine only.
+    Off,
+}
+
+impl SmtpTls {
+    /// From its name: `tls`, `starttls`, `off`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "tls" => Some(Self::Wrapped),
+            "starttls" => Some(Self::StartTls),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
+/// The mail host.
+#[derive(Clone)]
+pub struct Smtp {
+    pub host: String,
+    pub port: u16,
+    pub tls: SmtpTls,
+    /// The sender: `Parley <parley@example.org>`.
+    pub from: String,
+    pub user: Option<String>,
+    pub password: Option<Secret>,
+}
+
+impl fmt::Debug for Smtp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Smtp({}:{}, {:?})", self.host, self.port, self.tls)
+    }
+}
+
 /// The server's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -51,6 +94,12 @@ pub struct Config {
     pub on: Vec<String>,
     /// Sub-processors not to use though it has them on.
     pub off: Vec<String>,
+    /// Where desks reach this server (`https://parley.example.org`): part of invitations.
+    pub public_url: Option<String>,
+    /// The mail host for invitations; without one they are handed over in person.
+    pub smtp: Option<Smtp>,
+    /// The network address of who asks stands in the last entry of `X-Forwarded-For`, because a proxy of ours is in between.
+    pub behind_proxy: bool,
 }
 
 impl Config {
@@ -64,6 +113,9 @@ impl Config {
             senders: 64,
             on: Vec::new(),
             off: Vec::new(),
+            public_url: None,
+            smtp: None,
+            behind_proxy: false,
         }
     }
 }

@@ -3,7 +3,10 @@
 //! Promise: the Graph addresses that an administrator set are called without following a redirect or using a proxy of the
 //! environment, and plain http goes to this machine only. An address that a member or customer gave is fetched by [`fetch`]
 //! alone: https on its own port, resolved once, every resolved address public, connected to what was resolved, each of at most
-//! [`REDIRECTS`] redirects judged like the first, bounded in size and time (SECURITY.md A15).
+//! [`REDIRECTS`] redirects judged like the first, bounded in size and time (SECURITY.md A15). Mail goes to the one host of the
+//! configuration ([`mail`]).
+
+pub mod mail;
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -10,6 +10,9 @@ pub enum Error {
     /// The request is refused; the text is for developers.
     #[error("{1}")]
     Refused(Code, &'static str),
+    /// Refused for so many milliseconds.
+    #[error("too many tries; wait")]
+    Wait(Code, i64),
     /// The database failed. Its message is withheld, as it may quote rows.
     #[error("the database failed: {}", kind(.0))]
     Database(WithheldDbErr),
@@ -63,7 +66,7 @@ impl Error {
     /// The domain's code for it.
     pub fn code(&self) -> Code {
         match self {
-            Self::Refused(code, _) => *code,
+            Self::Refused(code, _) | Self::Wait(code, _) => *code,
             Self::AlreadyOpen => Code::AlreadyOpen,
             Self::Stopping => Code::ServerFailed,
             _ => Code::Internal,

@@ -5,19 +5,23 @@
 //! that the first time failed ([`outbox`]). SQL stands in [`db`] alone, calls to the outside in [`egress`] alone, the system's
 //! clock and randomness in [`system`] alone.
 
+pub mod access;
 pub mod admin;
 pub mod app;
 pub mod apply;
 pub mod audit;
 pub mod config;
 pub mod db;
+mod device_key;
 pub mod egress;
 pub mod envelope;
 pub mod error;
+mod factor;
 pub mod http;
 pub mod ingest;
 pub mod leaving;
 pub mod outbox;
+mod password;
 pub mod pokes;
 pub mod remote;
 pub mod seal;
@@ -25,6 +29,7 @@ pub mod secrets;
 pub mod session;
 pub mod sync;
 pub mod system;
+mod tries;
 
 pub use app::{App, Deps, Running};
 pub use config::{Config, Database};

@@ -7,9 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use parley_domain::permission::Role;
+use parley_domain::protocol::access::InviteRequest;
 use parley_domain::protocol::session::Secret;
 use parley_domain::{AppId, DeviceId, Email, InboxId, MemberId, PersonName, Phone, PhoneNumberId, WabaId, WorkspaceId};
 use parley_server::admin::{NewMember, NewWhatsapp, NewWorkspace};
+use parley_server::config::{Smtp, SmtpTls};
 use parley_server::{App, Config, Database, Deps, Error, Result};
 use tracing_subscriber::EnvFilter;
 
@@ -32,6 +34,11 @@ enum Command {
         /// Scheme and host of the Graph API, for inboxes that name none.
         #[arg(long, env = "PARLEY_GRAPH_URL", default_value = parley_meta::graph::BASE_URL)]
         graph_url: String,
+        #[command(flatten)]
+        mail: Mail,
+        /// A proxy of ours is in front: who asks stands in the last entry of X-Forwarded-For.
+        #[arg(long, env = "PARLEY_BEHIND_PROXY")]
+        behind_proxy: bool,
     },
     /// Brings the database's schema up to date.
     Migrate {
@@ -55,6 +62,47 @@ struct Store {
     /// `mysql://user:password@host:port/name`; without it, an SQLite file in the data directory.
     #[arg(long, env = "PARLEY_DATABASE_URL", hide_env_values = true, global = true)]
     database_url: Option<String>,
+}
+
+#[derive(Args, Clone)]
+struct Mail {
+    /// Where desks reach this server (`https://parley.example.org`): part of invitations.
+    #[arg(long, env = "PARLEY_PUBLIC_URL")]
+    public_url: Option<String>,
+    /// The mail host for invitations.
+    #[arg(long, env = "PARLEY_SMTP_HOST", requires = "smtp_from")]
+    smtp_host: Option<String>,
+    #[arg(long, env = "PARLEY_SMTP_PORT", default_value_t = 465)]
+    smtp_port: u16,
+    /// tls, starttls or off; off to this machine only.
+    #[arg(long, env = "PARLEY_SMTP_TLS", value_parser = smtp_tls, default_value = "tls")]
+    smtp_tls: SmtpTls,
+    /// The sender: `Parley <parley@example.org>`.
+    #[arg(long, env = "PARLEY_SMTP_FROM")]
+    smtp_from: Option<String>,
+    #[arg(long, env = "PARLEY_SMTP_USER")]
+    smtp_user: Option<String>,
+    /// Visible to other programs of this machine; prefer the environment.
+    #[arg(long, env = "PARLEY_SMTP_PASSWORD", hide_env_values = true)]
+    smtp_password: Option<String>,
+}
+
+fn smtp_tls(text: &str) -> Result<SmtpTls, String> {
+    SmtpTls::parse(text).ok_or_else(|| "tls, starttls or off".to_owned())
+}
+
+impl Mail {
+    fn put(self, config: Config) -> Config {
+        let smtp = self.smtp_host.zip(self.smtp_from).map(|(host, from)| Smtp {
+            host,
+            port: self.smtp_port,
+            tls: self.smtp_tls,
+            from,
+            user: self.smtp_user,
+            password: self.smtp_password.map(Secret::new),
+        });
+        Config { smtp, public_url: self.public_url, ..config }
+    }
 }
 
 #[derive(Args)]
@@ -164,6 +212,29 @@ enum AdminCommand {
         #[arg(long, required = true)]
         for_good: bool,
     },
+    /// Invites a person by mail; prints what the person pastes into the sign-in screen.
+    Invite {
+        #[arg(long)]
+        workspace: WorkspaceId,
+        #[arg(long)]
+        email: String,
+        /// agent, manager or admin.
+        #[arg(long, value_parser = role)]
+        role: Role,
+        /// An inbox that the person will see; may be repeated.
+        #[arg(long)]
+        inbox: Vec<InboxId>,
+        #[command(flatten)]
+        mail: Mail,
+    },
+    /// Takes off a second factor that was lost, and closes the member's sessions.
+    #[command(name = "reset-2fa")]
+    ResetTwoFactor {
+        #[arg(long)]
+        workspace: WorkspaceId,
+        #[arg(long)]
+        member: MemberId,
+    },
     /// Revokes a device: it is told to wipe itself.
     RevokeDevice {
         #[arg(long)]
@@ -216,13 +287,19 @@ fn config(store: Store) -> Result<Config> {
 
 async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Serve { store, listen, graph_url } => serve(Config { listen, graph_url, ..config(store)? }).await,
+        Command::Serve { store, listen, graph_url, mail, behind_proxy } => {
+            serve(mail.put(Config { listen, graph_url, behind_proxy, ..config(store)? })).await
+        }
         Command::Migrate { store } => {
             App::open(config(store)?, Deps::system()).await?.close().await;
             Ok(())
         }
         Command::Admin { store, command } => {
-            let app = App::open(config(store)?, Deps::system()).await?;
+            let mut config = config(store)?;
+            if let AdminCommand::Invite { mail, .. } = &command {
+                config = mail.clone().put(config);
+            }
+            let app = App::open(config, Deps::system()).await?;
             let done = administer(&app, command).await;
             app.close().await;
             done
@@ -336,6 +413,13 @@ async fn administer(app: &App, command: AdminCommand) -> Result<()> {
                 admin.shred_keys(workspace).await?;
             }
         }
+        AdminCommand::Invite { workspace, email, role, inbox, mail: _ } => {
+            let request = InviteRequest { email: Email::new(email), role, inboxes: inbox, teams: Vec::new() };
+            let invited = admin.invite(workspace, &request).await?;
+            let mailed = if invited.invitation.mailed { "mailed" } else { "not mailed: hand it over" };
+            println!("invitation {}\n{mailed}\ncode {}", invited.invitation.id, invited.token.expose());
+        }
+        AdminCommand::ResetTwoFactor { workspace, member } => admin.reset_two_factor(workspace, member).await?,
         AdminCommand::RevokeDevice { workspace, device } => admin.revoke_device(workspace, device).await?,
     }
     Ok(())

@@ -15,6 +15,7 @@ use crate::db::lists::{self, Stretch};
 use crate::db::rows;
 use crate::error::{Error, Result};
 use crate::session::WorkspaceCtx;
+use crate::sync::mask::masked_contact;
 
 /// Conversations of one status, most recently active first.
 ///
@@ -58,7 +59,7 @@ pub async fn conversations(
     let rows = found
         .into_iter()
         .filter_map(|conversation| {
-            let contact = contacts.get(&conversation.contact)?.clone();
+            let contact = masked_contact(contacts.get(&conversation.contact)?.clone(), ctx);
             Some(Listed { conversation, contact })
         })
         .collect();

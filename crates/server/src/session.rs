@@ -1,29 +1,31 @@
 //! Signing in, and what authentication yields: the only way to a [`WorkspaceCtx`].
 //!
-//! Promise: passwords are argon2id (19 MiB, 2 passes); an unknown address takes as long as a wrong password; tokens are 256
-//! bits, stored hashed. A refresh replaces both tokens; the same refresh token again within 60 s gives the same successors, and
-//! later revokes the device, because then two hold it.
+//! Promise: an unknown address takes as long as a wrong password and is held back after as many tries; tokens are 256 bits,
+//! stored hashed. A refresh replaces both tokens and, from a device with a key, is signed; the same refresh token again
+//! within 60 s gives the same successors, and later closes the session, because then two hold it. A session ends after 14
+//! days without use and 90 days after it began.
 
-use std::sync::{Arc, OnceLock};
+use std::net::IpAddr;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{CustomizedPasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
-use parley_domain::limits::{ACCESS_TOKEN_LIVES, REFRESH_GRACE, REFRESH_TOKEN_IDLE};
-use parley_domain::permission::Actor;
+use parley_domain::limits::{ACCESS_TOKEN_LIVES, REFRESH_GRACE, REFRESH_TOKEN_IDLE, SESSION_LIVES, STEP_UP_LASTS};
+use parley_domain::permission::{Actor, Permission, allows};
+use parley_domain::protocol::access::{AccessRules, StepUpRequest, SteppedUp};
+use parley_domain::protocol::endpoint::Admits;
 use parley_domain::protocol::session::{RefreshRequest, Secret, Session, SignInRequest};
-use parley_domain::{Code, DeviceId, MemberId, Timestamp, WorkspaceId};
+use parley_domain::{Code, DeviceId, Email, MemberId, PersonName, Timestamp, WorkspaceId};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 
 use crate::app::Core;
+use crate::audit::{self, Entry};
 use crate::db::access::{self, DeviceRow, MemberRow};
 use crate::db::{Txn, transaction};
 use crate::error::{Error, Result};
 use crate::secrets::token_hash;
+use crate::tries::{self, Subjects};
+use crate::{device_key, factor};
 
-/// Longest password taken, in bytes.
-const PASSWORD_MAX: usize = 1_024;
+/// Longest name of a device, in characters.
+const DEVICE_NAME_MAX: usize = 200;
 
 /// Who asks, in which workspace, from which device. Made by [`authenticate`] alone.
 #[derive(Clone, Debug)]
@@ -32,6 +34,11 @@ pub struct WorkspaceCtx {
     actor: Actor,
     device: DeviceId,
     epoch: u64,
+    name: PersonName,
+    email: Email,
+    two_factor: bool,
+    rules: AccessRules,
+    stepped_up_until: Option<Timestamp>,
 }
 
 impl WorkspaceCtx {
@@ -55,114 +62,146 @@ impl WorkspaceCtx {
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
-}
-
-/// Hashes and checks passwords, no more at a time than there are cores.
-#[derive(Debug)]
-pub struct Passwords {
-    slots: Arc<Semaphore>,
-}
-
-impl Passwords {
-    /// For `cores` hashes at a time.
-    pub fn new(cores: usize) -> Self {
-        Self { slots: Arc::new(Semaphore::new(cores.max(1))) }
+    /// The member's name.
+    pub fn name(&self) -> &PersonName {
+        &self.name
+    }
+    /// The member's e-mail address.
+    pub fn email(&self) -> &Email {
+        &self.email
+    }
+    /// Whether the member has a second factor.
+    pub fn two_factor(&self) -> bool {
+        self.two_factor
+    }
+    /// The workspace's rules about access.
+    pub fn rules(&self) -> AccessRules {
+        self.rules
+    }
+    /// Until when the device may do what needs a step-up.
+    pub fn stepped_up_until(&self) -> Option<Timestamp> {
+        self.stepped_up_until
+    }
+    /// Whether contacts go to this member without phone number.
+    pub fn hides_phones(&self) -> bool {
+        self.rules.mask_contacts && !allows(self.actor.role, Permission::SeeMaskedContacts)
+    }
+    /// Whether the member may do it.
+    pub fn allows(&self, permission: Permission) -> bool {
+        allows(self.actor.role, permission)
     }
 
-    /// The PHC string of a password.
-    pub async fn hash(&self, password: &Secret, salt: [u8; 16]) -> Result<String> {
-        if password.expose().len() > PASSWORD_MAX || password.expose().is_empty() {
-            return Err(Error::Refused(Code::BadRequest, "the password is empty or too long"));
+    /// Whether a route serves this member now.
+    ///
+    /// # Errors
+    /// [`Code::SecondFactorRequired`], [`Code::Forbidden`], [`Code::StepUpNeeded`].
+    pub fn admit(&self, admits: Admits, step_up: bool, now: Timestamp) -> Result<()> {
+        let finished = self.two_factor || !self.rules.two_factor_required;
+        if !finished && !matches!(admits, Admits::Anyone | Admits::Unfinished) {
+            return Err(Error::Refused(Code::SecondFactorRequired, "a second factor has to be set up first"));
         }
-        let password = password.clone();
-        self.work(move || hash(&password, &salt)).await?
-    }
-
-    /// Whether the password matches the PHC string; without one the same work is done for nothing.
-    async fn verify(&self, password: &Secret, phc: Option<String>) -> Result<bool> {
-        if password.expose().len() > PASSWORD_MAX {
-            return Ok(false);
+        if let Admits::Holders(permission) = admits
+            && !self.allows(permission)
+        {
+            return Err(Error::Refused(Code::Forbidden, "the role does not allow it"));
         }
-        let password = password.clone();
-        self.work(move || {
-            let known = phc.is_some();
-            let phc = phc.unwrap_or_else(nobody);
-            PasswordHash::new(&phc)
-                .is_ok_and(|phc| hasher().verify_password(password.expose().as_bytes(), &phc).is_ok())
-                && known
-        })
-        .await
-    }
-
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let slot = self.slots.clone().acquire_owned().await.map_err(|_| Error::Stopping)?;
-        tokio::task::spawn_blocking(move || {
-            let _slot = slot;
-            work()
-        })
-        .await
-        .map_err(|_| Error::Stopping)
+        if step_up && self.stepped_up_until.is_none_or(|until| now >= until) {
+            return Err(Error::Refused(Code::StepUpNeeded, "the password has to be given again"));
+        }
+        Ok(())
     }
 }
 
-fn hasher() -> Argon2<'static> {
-    // The parameters are OWASP's and within argon2's range.
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(19 * 1024, 2, 1, None).unwrap_or_default())
+/// What a device says about itself when a session begins.
+#[derive(Clone, Debug)]
+pub(crate) struct NewDevice {
+    pub id: Option<DeviceId>,
+    pub name: String,
+    /// Ed25519 public key, hex; checked.
+    pub key: Option<String>,
 }
 
-fn hash(password: &Secret, salt: &[u8]) -> Result<String> {
-    let params = Params::new(19 * 1024, 2, 1, None).unwrap_or_default();
-    hasher()
-        .hash_password_customized(password.expose().as_bytes(), salt, None, None, params)
-        .map(|phc| phc.to_string())
-        .map_err(|_| Error::Damaged("password"))
+impl NewDevice {
+    pub fn checked(id: Option<DeviceId>, name: &str, key: Option<&String>) -> Result<Self> {
+        if name.chars().count() > DEVICE_NAME_MAX {
+            return Err(Error::Refused(Code::BadRequest, "the device name is too long"));
+        }
+        let key = key.map(|key| device_key::checked(key)).transpose()?;
+        Ok(Self { id, name: name.to_owned(), key })
+    }
 }
 
-/// A hash that no sign-in can match, for addresses that nobody has.
-fn nobody() -> String {
-    static NOBODY: OnceLock<String> = OnceLock::new();
-    NOBODY.get_or_init(|| hash(&Secret::new("nobody"), &[7; 16]).unwrap_or_default()).clone()
-}
-
-/// Signs a device in.
+/// Signs a device in. `from` is the network address that asks.
 ///
 /// # Errors
-/// [`Code::BadCredentials`], [`Code::DeviceRevoked`].
-pub async fn sign_in(core: &Core, request: SignInRequest) -> Result<Session> {
+/// [`Code::BadCredentials`], [`Code::SecondFactorNeeded`], [`Code::BadSecondFactor`], [`Code::DeviceRevoked`],
+/// [`Code::RateLimited`] after too many wrong tries.
+pub async fn sign_in(core: &Core, from: Option<IpAddr>, request: SignInRequest) -> Result<Session> {
     let email = request.email.expose().trim().to_lowercase();
+    let new = NewDevice::checked(request.device, &request.device_name, request.device_key.as_ref())?;
+    let subjects = Subjects::of(core, &email, from);
+    tries::take(core, &subjects).await?;
     let member = access::member_by_email(core.db.reader(), &email).await?;
     let phc = member.as_ref().map(|member| member.password.clone());
     let matches = core.passwords.verify(&request.password, phc).await?;
     let member = member
         .filter(|member| matches && member.active)
         .ok_or(Error::Refused(Code::BadCredentials, "e-mail or password is wrong"))?;
-    if request.device_name.chars().count() > 200 {
-        return Err(Error::Refused(Code::BadRequest, "the device name is too long"));
+    if member.two_factor && request.code.is_none() {
+        tries::give_back(core, &subjects).await?;
+        return Err(Error::Refused(Code::SecondFactorNeeded, "the code of the second factor is needed"));
     }
-    let fresh = core.random_token();
-    let nonce = core.random_token();
-    let new_device = DeviceId(core.new_id());
+    let made = Made::new(core);
     let (device, tokens) =
-        transaction!(core.db, |txn| open_device(&txn, core, &member, &request, new_device, &fresh, &nonce))?;
+        transaction!(core.db, |txn| open_session(&txn, core, &member, request.code.as_ref(), &new, &made))?;
+    tries::passed(core, &subjects).await?;
     session(core, member, device, tokens).await
 }
 
-struct Tokens {
+pub(crate) struct Tokens {
     access: String,
     refresh: String,
 }
 
-async fn open_device(
+/// What is drawn before a transaction, so that it can run again.
+pub(crate) struct Made {
+    fresh: String,
+    nonce: String,
+    device: DeviceId,
+}
+
+impl Made {
+    pub fn new(core: &Core) -> Self {
+        Self { fresh: core.random_token(), nonce: core.random_token(), device: DeviceId(core.new_id()) }
+    }
+}
+
+/// Checks the second factor and begins a session, in one.
+async fn open_session(
     txn: &Txn,
     core: &Core,
     member: &MemberRow,
-    request: &SignInRequest,
-    new_device: DeviceId,
-    fresh: &str,
-    nonce: &str,
+    code: Option<&Secret>,
+    new: &NewDevice,
+    made: &Made,
+) -> Result<(DeviceRow, Tokens)> {
+    if member.two_factor {
+        let code = code.ok_or(Error::Refused(Code::SecondFactorNeeded, "the code of the second factor is needed"))?;
+        factor::spend(txn, core, member.workspace, member.id, code).await?;
+    }
+    open_device(txn, core, member, new, made).await
+}
+
+/// Begins a session on a new device, or on one that the member had signed in before.
+pub(crate) async fn open_device(
+    txn: &Txn,
+    core: &Core,
+    member: &MemberRow,
+    new: &NewDevice,
+    made: &Made,
 ) -> Result<(DeviceRow, Tokens)> {
     let now = core.now();
-    let known = match request.device {
+    let known = match new.id {
         Some(id) => access::device(txn, id).await?,
         None => None,
     };
@@ -172,7 +211,7 @@ async fn open_device(
     }
     let mut device = known.unwrap_or(DeviceRow {
         workspace: member.workspace,
-        id: new_device,
+        id: made.device,
         member: member.id,
         name: String::new(),
         access_hash: None,
@@ -184,11 +223,25 @@ async fn open_device(
         created_at: now,
         last_seen_at: now,
         revoked_at: None,
+        key: None,
+        signed_in_at: now,
+        stepped_up_until: None,
     });
-    device.name.clone_from(&request.device_name);
-    let tokens = successors(core, device.id, fresh, nonce);
-    adopt(&mut device, &tokens, None, nonce, now);
+    device.name.clone_from(&new.name);
+    device.key.clone_from(&new.key);
+    device.signed_in_at = now;
+    // The password was given just now.
+    device.stepped_up_until = Some(now + STEP_UP_LASTS);
+    let tokens = successors(core, device.id, &made.fresh, &made.nonce);
+    adopt(&mut device, &tokens, None, &made.nonce, now);
     access::put_device(txn, &device).await?;
+    let entry = Entry {
+        actor: Some(member.id),
+        action: "device.signed_in",
+        target: &format!("device/{}", device.id),
+        details: "",
+    };
+    audit::record(txn, core, member.workspace, entry).await?;
     Ok((device, tokens))
 }
 
@@ -202,7 +255,7 @@ fn successors(core: &Core, device: DeviceId, presented: &str, nonce: &str) -> To
 
 fn adopt(device: &mut DeviceRow, tokens: &Tokens, previous: Option<String>, nonce: &str, now: Timestamp) {
     device.access_hash = Some(token_hash(&tokens.access));
-    device.access_expires_at = now + ACCESS_TOKEN_LIVES;
+    device.access_expires_at = (now + ACCESS_TOKEN_LIVES).min(device.signed_in_at + SESSION_LIVES);
     device.refresh_hash = Some(token_hash(&tokens.refresh));
     device.previous_hash = previous;
     nonce.clone_into(&mut device.nonce);
@@ -210,7 +263,8 @@ fn adopt(device: &mut DeviceRow, tokens: &Tokens, previous: Option<String>, nonc
     device.last_seen_at = now;
 }
 
-async fn session(core: &Core, member: MemberRow, device: DeviceRow, tokens: Tokens) -> Result<Session> {
+/// The answer that begins or goes on with a session.
+pub(crate) async fn session(core: &Core, member: MemberRow, device: DeviceRow, tokens: Tokens) -> Result<Session> {
     let inboxes = access::inboxes_of(core.db.reader(), member.workspace, &member.actor()).await?;
     Ok(Session {
         workspace: member.workspace,
@@ -249,6 +303,7 @@ pub async fn refresh(core: &Core, request: RefreshRequest) -> Result<Session> {
         }
         Refreshed::Reused(device) => {
             tracing::warn!(device = %device.id, "a refresh token was used twice; its session is closed");
+            core.pokes.permission(device.member);
             Err(Error::Refused(Code::Unauthorized, "the refresh token was used before"))
         }
     }
@@ -266,6 +321,13 @@ async fn rotate(txn: &Txn, core: &Core, request: &RefreshRequest, nonce: &str) -
     if device.revoked_at.is_some() {
         return Err(Error::Refused(Code::DeviceRevoked, "this device was revoked"));
     }
+    // Whoever cannot sign has a copy of the token and not the device: refused, and the device goes on.
+    if device.key.as_ref().is_some_and(|key| !device_key::signed(key, request)) {
+        return Err(WRONG);
+    }
+    if now.since(device.signed_in_at) >= SESSION_LIVES {
+        return Err(WRONG);
+    }
     if is(&device.refresh_hash) {
         if now.since(device.last_seen_at) > REFRESH_TOKEN_IDLE {
             return Err(WRONG);
@@ -281,6 +343,9 @@ async fn rotate(txn: &Txn, core: &Core, request: &RefreshRequest, nonce: &str) -
             return Ok(Refreshed::Session(device, tokens));
         }
         access::clear_tokens(txn, device.workspace, device.id, None).await?;
+        let target = format!("device/{}", device.id);
+        let entry = Entry { actor: None, action: "device.token_reused", target: &target, details: "" };
+        audit::record(txn, core, device.workspace, entry).await?;
         return Ok(Refreshed::Reused(device));
     }
     Err(WRONG)
@@ -288,7 +353,54 @@ async fn rotate(txn: &Txn, core: &Core, request: &RefreshRequest, nonce: &str) -
 
 /// Signs the device out and forgets its tokens.
 pub async fn sign_out(core: &Core, ctx: &WorkspaceCtx) -> Result<()> {
-    access::clear_tokens(core.db.writer(), ctx.workspace, ctx.device, None).await.map(|_| ())
+    transaction!(core.db, |txn| close(&txn, core, ctx))?;
+    core.pokes.permission(ctx.member());
+    Ok(())
+}
+
+async fn close(txn: &Txn, core: &Core, ctx: &WorkspaceCtx) -> Result<()> {
+    access::clear_tokens(txn, ctx.workspace, ctx.device, None).await?;
+    let target = format!("device/{}", ctx.device);
+    let entry = Entry { actor: Some(ctx.member()), action: "device.signed_out", target: &target, details: "" };
+    audit::record(txn, core, ctx.workspace, entry).await
+}
+
+/// Takes the password, and the code where there is a second factor, once more: the device may do what is dangerous for a while.
+///
+/// # Errors
+/// [`Code::BadCredentials`], [`Code::SecondFactorNeeded`], [`Code::BadSecondFactor`], [`Code::RateLimited`].
+pub async fn step_up(
+    core: &Core,
+    ctx: &WorkspaceCtx,
+    from: Option<IpAddr>,
+    request: StepUpRequest,
+) -> Result<SteppedUp> {
+    let subjects = Subjects::of(core, ctx.email.expose(), from);
+    tries::take(core, &subjects).await?;
+    let member = access::member(core.db.reader(), ctx.workspace, ctx.member()).await?;
+    let phc = member.map(|member| member.password);
+    if !core.passwords.verify(&request.password, phc).await? {
+        return Err(Error::Refused(Code::BadCredentials, "the password is wrong"));
+    }
+    if ctx.two_factor && request.code.is_none() {
+        tries::give_back(core, &subjects).await?;
+        return Err(Error::Refused(Code::SecondFactorNeeded, "the code of the second factor is needed"));
+    }
+    let until = transaction!(core.db, |txn| raise(&txn, core, ctx, request.code.as_ref()))?;
+    tries::passed(core, &subjects).await?;
+    Ok(SteppedUp { until })
+}
+
+async fn raise(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, code: Option<&Secret>) -> Result<Timestamp> {
+    if let (true, Some(code)) = (ctx.two_factor, code) {
+        factor::spend(txn, core, ctx.workspace, ctx.member(), code).await?;
+    }
+    let gone = Error::Refused(Code::Unauthorized, "the session has ended");
+    let mut device = access::device(txn, ctx.device).await?.filter(|device| device.revoked_at.is_none()).ok_or(gone)?;
+    let until = core.now() + STEP_UP_LASTS;
+    device.stepped_up_until = Some(until);
+    access::put_device(txn, &device).await?;
+    Ok(until)
 }
 
 /// Who holds the access token.
@@ -308,5 +420,38 @@ pub async fn authenticate(core: &Core, token: &str) -> Result<WorkspaceCtx> {
         .await?
         .filter(|member| member.active)
         .ok_or(WRONG)?;
-    Ok(WorkspaceCtx { workspace: member.workspace, actor: member.actor(), device: device.id, epoch: member.epoch })
+    Ok(WorkspaceCtx {
+        workspace: member.workspace,
+        actor: member.actor(),
+        device: device.id,
+        epoch: member.epoch,
+        name: member.name,
+        email: member.email,
+        two_factor: member.two_factor,
+        rules: member.rules,
+        stepped_up_until: device.stepped_up_until,
+    })
+}
+
+/// What became of a session that has a socket open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It goes on.
+    Good,
+    /// The device was revoked.
+    Revoked,
+    /// The session ended, or the member's rights changed: whoever is still a member comes back with the new rights.
+    Changed,
+}
+
+/// Looks a session up again: what another node did to it is known in the database only.
+pub async fn standing(core: &Core, ctx: &WorkspaceCtx) -> Result<Standing> {
+    let Some(now) = access::standing(core.db.reader(), ctx.workspace, ctx.device).await? else {
+        return Ok(Standing::Changed);
+    };
+    if now.revoked {
+        return Ok(Standing::Revoked);
+    }
+    let same = now.signed_in && now.active && now.epoch == ctx.epoch && now.two_factor == ctx.two_factor;
+    Ok(if same { Standing::Good } else { Standing::Changed })
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 
+use parley_domain::protocol::access::Nothing;
 use parley_domain::protocol::endpoint::{SignIn, SignOut};
 use parley_domain::protocol::session::{Secret, Session, SignInRequest};
 use parley_domain::{Code, Email};
@@ -10,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use super::{Engine, State};
-use crate::auth::Auth;
-use crate::desk::{DeskEntry, Desks, DirLock, make_dir, new_dir, session_secret, store_secret};
+use crate::auth::{self, Auth};
+use crate::desk::{DeskEntry, Desks, DirLock, device_secret, make_dir, new_dir, session_secret, store_secret};
 use crate::egress::{Egress, Failure, ServerUrl};
 use crate::keyfile::{self, StoreKeys};
 use crate::live::{Live, lock};
@@ -59,9 +60,12 @@ impl Engine {
         let config = &self.inner.config;
         let dir = new_dir(config.clock.as_ref(), config.randomness.as_ref());
         let secret = self.mint_secret(&dir).await?;
-        let begun = match ask(egress.clone(), None).await {
-            Ok(session) => self.begin(&dir, secret, egress, &session).await,
-            Err(failure) => Err(Error::Refused(failure.code)),
+        let begun = match self.mint_device_key(&dir).await {
+            Ok(key) => match ask(egress.clone(), Some(key)).await {
+                Ok(session) => self.begin(&dir, secret, egress, &session).await,
+                Err(failure) => Err(Error::Refused(failure.code)),
+            },
+            Err(error) => Err(error),
         };
         if let Err(error) = begun {
             self.remove_desk(&dir).await;
@@ -76,7 +80,7 @@ impl Engine {
         if let State::Ready(live) = self.state() {
             let farewell = async {
                 let (token, _) = live.auth.token(&live.egress).await?;
-                live.egress.call::<SignOut>(Some(&token), &serde_json::json!({})).await?;
+                live.egress.call::<SignOut>(Some(&token), &Nothing {}).await?;
                 Ok::<_, Failure>(())
             };
             // Offline the device stays known to the server until its tokens run out.
@@ -148,6 +152,16 @@ impl Engine {
         Ok(secret)
     }
 
+    /// Makes the key that this desk signs its refreshes with; the public half as hex. The private half stays in the vault.
+    async fn mint_device_key(&self, dir: &str) -> Result<String> {
+        let mut seed = Zeroizing::new([0u8; 32]);
+        self.inner.config.randomness.fill(&mut *seed);
+        let public = auth::public_key(&seed);
+        let (vault, name) = (self.inner.config.vault.clone(), device_secret(dir));
+        blocking(move || vault.set(&name, &*seed)).await?;
+        Ok(public)
+    }
+
     async fn begin(&self, dir: &str, secret: Zeroizing<Vec<u8>>, egress: Egress, session: &Session) -> Result<()> {
         let config = self.inner.config.clone();
         let (path, desk) = (config.base_dir.join(dir), dir.to_owned());
@@ -185,7 +199,7 @@ impl Engine {
     async fn assemble(&self, dir: &str, stores: Stores, signed_in: SignedIn, egress: Egress) -> Result<Live> {
         let config = &self.inner.config;
         let (pending, drafts) = stores.outbox.read(|c| Ok((outbox::load(c)?, outbox::drafts(c)?))).await?;
-        let auth = Auth::new(config.vault.clone(), config.clock.clone(), session_secret(dir), signed_in.device);
+        let auth = Auth::new(config.vault.clone(), config.clock.clone(), dir, signed_in.device);
         let complete = stores.replica.read(session::position).await?.cursor.is_some();
         let mut link = Machine::new(config.clock.now()).link().clone();
         link.syncing = (!complete).then_some(0);
@@ -254,7 +268,7 @@ impl Engine {
 
     async fn remove_desk(&self, dir: &str) {
         let (vault, path) = (self.inner.config.vault.clone(), self.inner.config.base_dir.join(dir));
-        let names = [store_secret(dir), session_secret(dir)];
+        let names = [store_secret(dir), session_secret(dir), device_secret(dir)];
         let removed = blocking(move || {
             for name in names {
                 vault.delete(&name)?;

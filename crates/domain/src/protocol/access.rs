@@ -13,7 +13,7 @@ use crate::permission::Role;
 use crate::{AuditId, DeviceId, Email, InboxId, InvitationId, MemberId, PersonName, Phone, TeamId, Timestamp};
 
 /// No arguments.
-#[derive(Clone, Copy, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 

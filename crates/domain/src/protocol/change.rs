@@ -19,6 +19,7 @@ pub struct Row {
 
 /// Asks for what changed after a cursor.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PullRequest {
     /// As the server gave it; opaque, authenticated (SYNC.md, cursor).
     pub cursor: String,
@@ -80,6 +81,7 @@ pub struct ResyncRequired {
 
 /// Asks for the next page of a snapshot, or starts one.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SnapshotRequest {
     /// `None` starts a snapshot.
     pub after: Option<String>,
@@ -87,6 +89,7 @@ pub struct SnapshotRequest {
 
 /// Asks for the rows of one root.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BackfillRequest {
     pub root: Root,
     pub after: Option<String>,

@@ -14,6 +14,7 @@ use crate::{Code, ConversationId, IntentId, LabelId, MemberId, MessageId, Messag
 
 /// One edit.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Intent {
     /// The idempotency key, minted once when the edit is made.
     pub id: IntentId,

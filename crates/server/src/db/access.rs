@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use parley_domain::permission::{Actor, Role};
-use parley_domain::{DeviceId, InboxId, MemberId, PersonName, Timestamp, WorkspaceId};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use parley_domain::protocol::access::AccessRules;
+use parley_domain::{DeviceId, Email, InboxId, MemberId, PersonName, Timestamp, WorkspaceId};
+use sea_orm::sea_query::{Expr, Query};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::rows::{count, typed};
 use super::table;
@@ -24,7 +25,13 @@ pub struct MemberRow {
     pub password: String,
     /// Raised when what the member may see changes.
     pub epoch: u64,
+    /// Granted by name or by a team.
     pub inboxes: BTreeSet<InboxId>,
+    pub email: Email,
+    /// Whether a second factor is set up.
+    pub two_factor: bool,
+    /// The workspace's rules.
+    pub rules: AccessRules,
 }
 
 impl MemberRow {
@@ -52,6 +59,12 @@ pub struct DeviceRow {
     pub created_at: Timestamp,
     pub last_seen_at: Timestamp,
     pub revoked_at: Option<Timestamp>,
+    /// The device's Ed25519 public key, hex.
+    pub key: Option<String>,
+    /// When password and second factor were given last to open a session.
+    pub signed_in_at: Timestamp,
+    /// Until when it may do what needs a step-up.
+    pub stepped_up_until: Option<Timestamp>,
 }
 
 /// The member with that e-mail address, lowercased.
@@ -77,30 +90,77 @@ pub async fn member<C: ConnectionTrait>(
 }
 
 async fn member_row<C: ConnectionTrait>(connection: &C, row: table::member::Model) -> Result<MemberRow> {
-    use table::member_inbox::{Column, Entity};
-    let inboxes: Vec<String> = Entity::find()
-        .select_only()
-        .column(Column::Inbox)
-        .filter(Column::Workspace.eq(&row.workspace))
-        .filter(Column::Member.eq(&row.id))
-        .into_tuple()
-        .all(connection)
-        .await?;
     let workspace = table::workspace::Entity::find_by_id(row.workspace.clone())
         .one(connection)
         .await?
         .ok_or(Error::Damaged("workspace"))?;
+    let (own, id) = (typed(&row.workspace)?, typed(&row.id)?);
     Ok(MemberRow {
-        workspace: typed(&row.workspace)?,
+        workspace: own,
         workspace_name: workspace.name,
-        id: typed(&row.id)?,
+        id,
         name: PersonName::new(row.name),
         role: Role::parse(&row.role).ok_or(Error::Damaged("role"))?,
         active: row.active,
         password: row.password,
         epoch: count(row.epoch),
-        inboxes: inboxes.iter().map(|inbox| typed(inbox)).collect::<Result<_>>()?,
+        inboxes: granted(connection, own, id).await?,
+        email: Email::new(row.email),
+        two_factor: row.two_factor,
+        rules: AccessRules {
+            two_factor_required: workspace.two_factor_required,
+            mask_contacts: workspace.mask_contacts,
+        },
     })
+}
+
+/// Inboxes that a member sees because they were granted by name or to one of the member's teams: the one place that says so.
+pub async fn granted<C: ConnectionTrait>(
+    connection: &C,
+    workspace: WorkspaceId,
+    member: MemberId,
+) -> Result<BTreeSet<InboxId>> {
+    let (workspace, member) = (workspace.to_string(), member.to_string());
+    let by_name: Vec<String> = {
+        use table::member_inbox::{Column, Entity};
+        Entity::find()
+            .select_only()
+            .column(Column::Inbox)
+            .filter(Column::Workspace.eq(&workspace))
+            .filter(Column::Member.eq(&member))
+            .into_tuple()
+            .all(connection)
+            .await?
+    };
+    let by_team: Vec<String> = {
+        use table::team_inbox::{Column, Entity};
+        use table::team_member;
+        let teams = Query::select()
+            .column(team_member::Column::Team)
+            .from(team_member::Entity)
+            .and_where(team_member::Column::Workspace.eq(&workspace))
+            .and_where(team_member::Column::Member.eq(&member))
+            .to_owned();
+        Entity::find()
+            .select_only()
+            .column(Column::Inbox)
+            .filter(Column::Workspace.eq(&workspace))
+            .filter(Column::Team.in_subquery(teams))
+            .into_tuple()
+            .all(connection)
+            .await?
+    };
+    by_name.iter().chain(&by_team).map(|inbox| typed(inbox)).collect()
+}
+
+/// Holds all changes of access of a workspace apart: the second waits for the first to end.
+pub async fn lock<C: ConnectionTrait>(txn: &C, workspace: WorkspaceId) -> Result<()> {
+    table::workspace::Entity::find_by_id(workspace.to_string())
+        .lock_exclusive()
+        .one(txn)
+        .await?
+        .map(drop)
+        .ok_or(Error::Refused(parley_domain::Code::NotFound, "no such workspace"))
 }
 
 /// Inboxes that an actor may see, in order of id. Admins see all.
@@ -158,6 +218,9 @@ fn device_row(row: table::device::Model) -> Result<DeviceRow> {
         created_at: Timestamp(row.created_at),
         last_seen_at: Timestamp(row.last_seen_at),
         revoked_at: row.revoked_at.map(Timestamp),
+        key: row.device_key,
+        signed_in_at: Timestamp(row.signed_in_at.unwrap_or(row.created_at)),
+        stepped_up_until: row.stepped_up_until.map(Timestamp),
     })
 }
 
@@ -178,6 +241,9 @@ pub async fn put_device<C: ConnectionTrait>(txn: &C, device: &DeviceRow) -> Resu
         created_at: device.created_at.0,
         last_seen_at: device.last_seen_at.0,
         revoked_at: device.revoked_at.map(|at| at.0),
+        device_key: device.key.clone(),
+        signed_in_at: Some(device.signed_in_at.0),
+        stepped_up_until: device.stepped_up_until.map(|at| at.0),
     };
     super::rows::upsert::<ActiveModel, Model, _, _, _>(
         txn,
@@ -193,32 +259,166 @@ pub async fn put_device<C: ConnectionTrait>(txn: &C, device: &DeviceRow) -> Resu
             Column::RotatedAt,
             Column::LastSeenAt,
             Column::RevokedAt,
+            Column::DeviceKey,
+            Column::SignedInAt,
+            Column::SteppedUpUntil,
         ],
     )
     .await
 }
 
-/// Takes a device's tokens away; with `revoked_at`, for good.
+/// Takes a device's tokens away; with `revoked_at`, for good. Whether there is such a device.
 pub async fn clear_tokens<C: ConnectionTrait>(
     txn: &C,
     workspace: WorkspaceId,
     device: DeviceId,
     revoked_at: Option<Timestamp>,
 ) -> Result<bool> {
-    use table::device::{Column, Entity};
-    let mut update = Entity::update_many()
-        .col_expr(Column::AccessExpiresAt, Expr::value(0i64))
-        .col_expr(Column::RefreshHash, Expr::value(None::<String>))
-        .col_expr(Column::PreviousHash, Expr::value(None::<String>));
-    update = match revoked_at {
-        // The access hash stays, so that the device is told that it was revoked, and not merely refused.
-        Some(at) => update.col_expr(Column::RevokedAt, Expr::value(at.0)),
-        None => update.col_expr(Column::AccessHash, Expr::value(None::<String>)),
-    };
-    let done = update
+    use table::device::Column;
+    let done = cleared(revoked_at)
         .filter(Column::Workspace.eq(workspace.to_string()))
         .filter(Column::Id.eq(device.to_string()))
         .exec(txn)
         .await?;
     Ok(done.rows_affected == 1)
+}
+
+/// Takes the tokens of a member's devices away, but not of `but`; with `revoked_at`, for good. Devices that were revoked
+/// before stay as they are.
+pub async fn clear_tokens_of<C: ConnectionTrait>(
+    txn: &C,
+    workspace: WorkspaceId,
+    member: MemberId,
+    but: Option<DeviceId>,
+    revoked_at: Option<Timestamp>,
+) -> Result<()> {
+    use table::device::Column;
+    let mut update = cleared(revoked_at)
+        .filter(Column::Workspace.eq(workspace.to_string()))
+        .filter(Column::Member.eq(member.to_string()))
+        .filter(Column::RevokedAt.is_null());
+    if let Some(but) = but {
+        update = update.filter(Column::Id.ne(but.to_string()));
+    }
+    update.exec(txn).await?;
+    Ok(())
+}
+
+fn cleared(revoked_at: Option<Timestamp>) -> sea_orm::UpdateMany<table::device::Entity> {
+    use table::device::{Column, Entity};
+    let update = Entity::update_many()
+        .col_expr(Column::AccessExpiresAt, Expr::value(0i64))
+        .col_expr(Column::RefreshHash, Expr::value(None::<String>))
+        .col_expr(Column::PreviousHash, Expr::value(None::<String>))
+        .col_expr(Column::SteppedUpUntil, Expr::value(None::<i64>));
+    match revoked_at {
+        // The access hash stays, so that the device is told that it was revoked, and not merely refused.
+        Some(at) => update.col_expr(Column::RevokedAt, Expr::value(at.0)),
+        None => update.col_expr(Column::AccessHash, Expr::value(None::<String>)),
+    }
+}
+
+/// A member's devices, newest first.
+pub async fn devices_of<C: ConnectionTrait>(
+    connection: &C,
+    workspace: WorkspaceId,
+    member: MemberId,
+) -> Result<Vec<DeviceRow>> {
+    use table::device::{Column, Entity};
+    let rows = Entity::find()
+        .filter(Column::Workspace.eq(workspace.to_string()))
+        .filter(Column::Member.eq(member.to_string()))
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::Id)
+        .all(connection)
+        .await?;
+    rows.into_iter().map(device_row).collect()
+}
+
+/// What an open socket must know again and again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    pub revoked: bool,
+    /// The device still has a session.
+    pub signed_in: bool,
+    pub active: bool,
+    pub epoch: u64,
+    pub two_factor: bool,
+}
+
+/// The standing of a device and its member; `None` when either is gone.
+pub async fn standing<C: ConnectionTrait>(
+    connection: &C,
+    workspace: WorkspaceId,
+    device: DeviceId,
+) -> Result<Option<Standing>> {
+    let workspace = workspace.to_string();
+    let key = (workspace.clone(), device.to_string());
+    let Some(device) = table::device::Entity::find_by_id(key).one(connection).await? else { return Ok(None) };
+    let key = (workspace, device.member);
+    let Some(member) = table::member::Entity::find_by_id(key).one(connection).await? else { return Ok(None) };
+    Ok(Some(Standing {
+        revoked: device.revoked_at.is_some(),
+        signed_in: device.refresh_hash.is_some(),
+        active: member.active,
+        epoch: count(member.epoch),
+        two_factor: member.two_factor,
+    }))
+}
+
+/// The workspace's rules about access.
+pub async fn rules<C: ConnectionTrait>(connection: &C, workspace: WorkspaceId) -> Result<AccessRules> {
+    let row = table::workspace::Entity::find_by_id(workspace.to_string())
+        .one(connection)
+        .await?
+        .ok_or(Error::Refused(parley_domain::Code::NotFound, "no such workspace"))?;
+    Ok(AccessRules { two_factor_required: row.two_factor_required, mask_contacts: row.mask_contacts })
+}
+
+/// Sets the workspace's rules about access.
+pub async fn set_rules<C: ConnectionTrait>(txn: &C, workspace: WorkspaceId, rules: AccessRules) -> Result<()> {
+    use table::workspace::{Column, Entity};
+    Entity::update_many()
+        .col_expr(Column::TwoFactorRequired, Expr::value(rules.two_factor_required))
+        .col_expr(Column::MaskContacts, Expr::value(rules.mask_contacts))
+        .filter(Column::Id.eq(workspace.to_string()))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Members with this role that are active.
+pub async fn active_members<C: ConnectionTrait>(
+    connection: &C,
+    workspace: WorkspaceId,
+    role: Option<Role>,
+) -> Result<Vec<MemberId>> {
+    use table::member::{Column, Entity};
+    let mut query = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::Workspace.eq(workspace.to_string()))
+        .filter(Column::Active.eq(true));
+    if let Some(role) = role {
+        query = query.filter(Column::Role.eq(role.as_str()));
+    }
+    let ids: Vec<String> = query.into_tuple().all(connection).await?;
+    ids.iter().map(|id| typed(id)).collect()
+}
+
+/// Sets a member's password.
+pub async fn set_password<C: ConnectionTrait>(
+    txn: &C,
+    workspace: WorkspaceId,
+    member: MemberId,
+    password: &str,
+) -> Result<()> {
+    use table::member::{Column, Entity};
+    Entity::update_many()
+        .col_expr(Column::Password, Expr::value(password))
+        .filter(Column::Workspace.eq(workspace.to_string()))
+        .filter(Column::Id.eq(member.to_string()))
+        .exec(txn)
+        .await?;
+    Ok(())
 }

@@ -49,6 +49,8 @@ pub async fn insert_workspace<C: ConnectionTrait>(
         lineage: lineage.to_owned(),
         created_at: now.0,
         row_seq: 0,
+        two_factor_required: false,
+        mask_contacts: false,
     };
     insert::<table::workspace::ActiveModel, _, _>(txn, vec![row]).await
 }
@@ -73,11 +75,12 @@ pub async fn insert_member<C: ConnectionTrait>(
         password,
         epoch: 1,
         row_seq: 0,
+        two_factor: false,
     };
     insert::<table::member::ActiveModel, _, _>(txn, vec![row]).await
 }
 
-/// Sets role and activity, and raises the permission epoch.
+/// Sets role and activity.
 pub async fn update_member<C: ConnectionTrait>(
     txn: &C,
     workspace: WorkspaceId,
@@ -93,7 +96,7 @@ pub async fn update_member<C: ConnectionTrait>(
         .filter(Column::Id.eq(id.to_string()))
         .exec(txn)
         .await?;
-    raise_epoch(txn, workspace, id).await
+    Ok(())
 }
 
 /// What the member may see has changed.

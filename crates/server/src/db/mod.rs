@@ -17,19 +17,24 @@ pub mod audit;
 #[cfg(test)]
 mod audit_tests;
 mod dialect;
+pub mod factors;
 pub mod intents;
+pub mod invitations;
 #[cfg(test)]
 mod key_tests;
 pub mod keys;
 pub mod leaving;
 pub mod lists;
 pub mod outbox;
+pub mod overview;
 pub mod pages;
 pub mod raw;
 pub mod rows;
 mod schema;
 pub mod sequence;
 mod table;
+pub mod teams;
+pub mod tries;
 
 /// An open transaction.
 pub type Txn = DatabaseTransaction;

@@ -49,8 +49,18 @@ struct Reference {
 }
 
 enum Kind {
-    Table { columns: Vec<Column>, key: &'static [&'static str], references: Vec<Reference> },
-    Index { name: &'static str, columns: &'static [&'static str], unique: bool },
+    Table {
+        columns: Vec<Column>,
+        key: &'static [&'static str],
+        references: Vec<Reference>,
+    },
+    Index {
+        name: &'static str,
+        columns: &'static [&'static str],
+        unique: bool,
+    },
+    /// A column of a table that stands already: nullable, or a flag that is off.
+    Column(Column),
 }
 
 struct Step {
@@ -107,6 +117,17 @@ impl MigrationTrait for Step {
                 }
                 manager.create_index(index).await
             }
+            Kind::Column(column) => {
+                if manager.has_column(self.table, column.name).await? {
+                    return Ok(());
+                }
+                let mut definition = definition(column);
+                if !column.null {
+                    definition.default(false);
+                }
+                let mut table = Table::alter();
+                manager.alter_table(table.table(Alias::new(self.table)).add_column(definition).to_owned()).await
+            }
         }
     }
 }
@@ -150,6 +171,16 @@ fn index(table: &'static str, name: &'static str, columns: &'static [&'static st
 
 fn unique(table: &'static str, name: &'static str, columns: &'static [&'static str]) -> Step {
     Step { name: format!("index_{name}"), table, kind: Kind::Index { name, columns, unique: true } }
+}
+
+fn flag(table: &'static str, name: &'static str) -> Step {
+    let column = Column { name, r#type: Type::Flag, null: false };
+    Step { name: format!("column_{table}_{name}"), table, kind: Kind::Column(column) }
+}
+
+fn maybe(table: &'static str, name: &'static str, r#type: Type) -> Step {
+    let column = Column { name, r#type, null: true };
+    Step { name: format!("column_{table}_{name}"), table, kind: Kind::Column(column) }
 }
 
 /// Names are recorded in the database: a step is never changed once released, only followed by others.
@@ -289,5 +320,44 @@ fn steps() -> Vec<Step> {
             at: Whole;
         }),
         index("egress_record", "egress_record_at", &["sub_processor", "at"]),
+        flag("workspace", "two_factor_required"),
+        flag("workspace", "mask_contacts"),
+        flag("member", "two_factor"),
+        maybe("device", "device_key", Key(64)),
+        maybe("device", "signed_in_at", Whole),
+        maybe("device", "stepped_up_until", Whole),
+        index("device", "device_member", &["workspace", "member"]),
+        table!("team", key OWN, {
+            workspace: Id; id: Id; name: Text; created_at: Whole;
+        }, ["workspace"] => "workspace" ["id"]),
+        table!("team_member", key ["workspace", "team", "member"], {
+            workspace: Id; team: Id; member: Id;
+        }, ["workspace", "team"] => "team" OWN, ["workspace", "member"] => "member" OWN),
+        index("team_member", "team_member_member", &["workspace", "member"]),
+        table!("team_inbox", key ["workspace", "team", "inbox"], {
+            workspace: Id; team: Id; inbox: Id;
+        }, ["workspace", "team"] => "team" OWN, ["workspace", "inbox"] => "inbox" OWN),
+        table!("invitation", key OWN, {
+            workspace: Id; id: Id; email: Key(320); role: Key(16); token_hash: Key(64); invited_by: Id, null; mailed: Flag;
+            created_at: Whole; expires_at: Whole;
+        }, ["workspace"] => "workspace" ["id"], ["workspace", "invited_by"] => "member" OWN),
+        unique("invitation", "invitation_token", &["token_hash"]),
+        unique("invitation", "invitation_email", &["workspace", "email"]),
+        table!("invitation_inbox", key ["workspace", "invitation", "inbox"], {
+            workspace: Id; invitation: Id; inbox: Id;
+        }, ["workspace", "invitation"] => "invitation" OWN, ["workspace", "inbox"] => "inbox" OWN),
+        table!("invitation_team", key ["workspace", "invitation", "team"], {
+            workspace: Id; invitation: Id; team: Id;
+        }, ["workspace", "invitation"] => "invitation" OWN, ["workspace", "team"] => "team" OWN),
+        table!("second_factor", key ["workspace", "member"], {
+            workspace: Id; member: Id; seed: Bytes, null; pending: Bytes, null; last_step: Whole;
+        }, ["workspace", "member"] => "member" OWN),
+        table!("recovery_code", key ["workspace", "member", "hash"], {
+            workspace: Id; member: Id; hash: Key(64);
+        }, ["workspace", "member"] => "member" OWN),
+        table!("sign_in_try", key ["subject"], {
+            subject: Key(64); wrong: Whole; at: Whole;
+        }),
+        index("sign_in_try", "sign_in_try_at", &["at"]),
     ]
 }

@@ -1,13 +1,19 @@
-//! What a request must bring: the protocol's version, a token where one is needed, a body that is exactly what the route takes.
+//! What a request must bring: the protocol's version, a token where one is needed, the right to use the route, a body that is
+//! exactly what the route takes.
+//!
+//! Promise: [`Asked`] decides by the route's own entry in the list of endpoints, before the body is read; a handler that takes
+//! it cannot forget to ask.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use parley_domain::Code;
+use parley_domain::protocol::endpoint::{Admits, Endpoint};
 use parley_domain::protocol::{PROTOCOL, PROTOCOL_HEADER};
 use serde::de::DeserializeOwned;
 
@@ -16,19 +22,65 @@ use crate::app::Core;
 use crate::error::Error;
 use crate::session::{WorkspaceCtx, authenticate};
 
+/// A member, whatever the route: for the socket, which is no [`Endpoint`].
 impl FromRequestParts<Arc<Core>> for WorkspaceCtx {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Refusal> {
-        protocol(&parts.headers)?;
-        let token = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or(Error::Refused(Code::Unauthorized, "a bearer token is needed"))?;
-        Ok(authenticate(core, token).await?)
+        Ok(member(parts, core, Admits::Members, false).await?)
     }
+}
+
+async fn member(parts: &Parts, core: &Core, admits: Admits, step_up: bool) -> Result<WorkspaceCtx, Error> {
+    protocol(&parts.headers)?;
+    let token = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .ok_or(Error::Refused(Code::Unauthorized, "a bearer token is needed"))?;
+    let ctx = authenticate(core, token).await?;
+    ctx.admit(admits, step_up, core.now())?;
+    Ok(ctx)
+}
+
+/// A request to a route that needs a token: who asks, and what.
+pub struct Asked<E: Endpoint> {
+    pub ctx: WorkspaceCtx,
+    pub request: E::Request,
+    pub from: Option<IpAddr>,
+}
+
+impl<E: Endpoint> FromRequest<Arc<Core>> for Asked<E> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, core: &Arc<Core>) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        let ctx = member(&parts, core, E::ADMITS, E::STEP_UP).await?;
+        let from = address(&parts, core);
+        let Body(request) = Body::from_request(Request::from_parts(parts, body), core).await?;
+        Ok(Self { ctx, request, from })
+    }
+}
+
+/// The network address that a request came from.
+pub struct From(pub Option<IpAddr>);
+
+impl FromRequestParts<Arc<Core>> for From {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Refusal> {
+        Ok(Self(address(parts, core)))
+    }
+}
+
+fn address(parts: &Parts, core: &Core) -> Option<IpAddr> {
+    if core.config.behind_proxy {
+        // The last entry is our proxy's; whatever stands before it was written by who asks.
+        let last = parts.headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+        return last.rsplit(',').next()?.trim().parse().ok();
+    }
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
 }
 
 /// The other side speaks our version, or it is refused before anything is read.

@@ -1,6 +1,7 @@
 //! The routes. Every refusal is a [`Problem`](parley_domain::protocol::Problem) as JSON; a body is read before it is parsed,
 //! up to the limit of its route.
 
+mod access;
 mod auth;
 mod poke;
 mod problem;
@@ -12,12 +13,16 @@ mod webhook;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use parley_domain::limits::{REQUEST_BODY_MAX, WEBHOOK_BODY_MAX};
 use parley_domain::protocol::endpoint::{
-    Backfill, Conversations, Endpoint, HEALTH_PATH, Outcomes, POKE_PATH, Pull, Push, Refresh, SignIn, SignOut, Snapshot,
+    Accept, Audit, Backfill, BeginTwoFactor, CancelInvitation, ChangePassword, ConfirmTwoFactor, Conversations,
+    DeleteTeam, Devices, Endpoint, HEALTH_PATH, Invite, Offer, Outcomes, Overview, Own, POKE_PATH, Pull, Push, PutTeam,
+    Refresh, RemoveTwoFactor, ResetTwoFactor, RevokeDevice, SetAccessRules, SignIn, SignOut, Snapshot, StepUp,
+    UpdateMember,
 };
 use serde_json::json;
 
@@ -31,12 +36,31 @@ pub fn router(core: Arc<Core>) -> Router {
         .route(SignIn::PATH, post(session::sign_in))
         .route(Refresh::PATH, post(session::refresh))
         .route(SignOut::PATH, post(session::sign_out))
+        .route(StepUp::PATH, post(session::step_up))
+        .route(Offer::PATH, post(session::offer))
+        .route(Accept::PATH, post(session::accept))
         .route(Pull::PATH, post(sync::pull))
         .route(Snapshot::PATH, post(sync::snapshot))
         .route(Backfill::PATH, post(sync::backfill))
         .route(Push::PATH, post(sync::push))
         .route(Outcomes::PATH, post(sync::outcomes))
         .route(Conversations::PATH, post(remote::conversations))
+        .route(Own::PATH, post(access::own))
+        .route(ChangePassword::PATH, post(access::change_password))
+        .route(BeginTwoFactor::PATH, post(access::begin_two_factor))
+        .route(ConfirmTwoFactor::PATH, post(access::confirm_two_factor))
+        .route(RemoveTwoFactor::PATH, post(access::remove_two_factor))
+        .route(Devices::PATH, post(access::devices))
+        .route(RevokeDevice::PATH, post(access::revoke_device))
+        .route(Overview::PATH, post(access::overview))
+        .route(Invite::PATH, post(access::invite))
+        .route(CancelInvitation::PATH, post(access::cancel_invitation))
+        .route(UpdateMember::PATH, post(access::update_member))
+        .route(ResetTwoFactor::PATH, post(access::reset_two_factor))
+        .route(PutTeam::PATH, post(access::put_team))
+        .route(DeleteTeam::PATH, post(access::delete_team))
+        .route(SetAccessRules::PATH, post(access::set_rules))
+        .route(Audit::PATH, post(access::audit))
         .layer(DefaultBodyLimit::max(REQUEST_BODY_MAX));
     let meta = Router::new()
         .route("/webhooks/meta/{app_id}", get(webhook::challenge).post(webhook::receive))
@@ -53,5 +77,14 @@ pub fn router(core: Arc<Core>) -> Router {
                 Error::Refused(parley_domain::Code::BadRequest, "not with this method"),
             )
         })
+        .layer(axum::middleware::map_response(guard))
         .with_state(core)
+}
+
+/// Headers of every answer: nothing is sniffed, nothing is kept by anybody in between.
+async fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

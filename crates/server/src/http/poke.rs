@@ -1,4 +1,7 @@
 //! The socket: tells a desk that something in its scope changed, at once, then at most every [`POKE_EVERY`].
+//!
+//! Promise: it closes within 5 s when the session ends or the member's rights change, whichever node that happened on: signals
+//! of this node close it at once, and the database is asked again every [`LOOK_AGAIN`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +12,16 @@ use axum::response::Response;
 use parley_domain::limits::POKE_EVERY;
 use parley_domain::protocol::change::Poke;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::app::{Core, until};
 use crate::pokes::Signal;
-use crate::session::WorkspaceCtx;
+use crate::session::{Standing, WorkspaceCtx, standing};
 
 /// How often the other side must show that it is there.
 const PING: Duration = Duration::from_secs(30);
+/// How often the session is looked up again.
+const LOOK_AGAIN: Duration = Duration::from_secs(4);
 
 /// `GET /v1/sync/poke`
 pub async fn socket(State(core): State<Arc<Core>>, ctx: WorkspaceCtx, upgrade: WebSocketUpgrade) -> Response {
@@ -34,6 +39,8 @@ async fn run(
     let every = Duration::from_millis(POKE_EVERY.unsigned_abs());
     let mut stop = core.until_stopping();
     let mut pings = tokio::time::interval(PING);
+    let mut looks = tokio::time::interval(LOOK_AGAIN);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pending: Option<u64> = None;
     let mut next = Instant::now();
     loop {
@@ -76,6 +83,23 @@ async fn run(
             },
             _ = pings.tick() => {
                 if socket.send(Message::Ping(Default::default())).await.is_err() {
+                    return;
+                }
+            },
+            // The first look is at once: what happened between authentication and listening is not missed.
+            _ = looks.tick() => match standing(&core, &ctx).await {
+                Ok(Standing::Good) => {}
+                Ok(Standing::Revoked) => {
+                    let _ = say(&mut socket, &Poke::Revoked).await;
+                    return;
+                }
+                Ok(Standing::Changed) => {
+                    let _ = socket.send(Message::Close(None)).await;
+                    return;
+                }
+                // A session that cannot be looked up is not trusted either.
+                Err(error) => {
+                    tracing::warn!(%error, "a session could not be looked up; its socket closes");
                     return;
                 }
             },

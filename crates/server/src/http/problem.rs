@@ -26,9 +26,16 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let status = match error.code() {
             Code::BadRequest => StatusCode::BAD_REQUEST,
-            Code::Unauthorized | Code::BadCredentials | Code::DeviceRevoked => StatusCode::UNAUTHORIZED,
-            Code::Forbidden | Code::OutOfScope => StatusCode::FORBIDDEN,
-            Code::NotFound => StatusCode::NOT_FOUND,
+            Code::Unauthorized
+            | Code::BadCredentials
+            | Code::DeviceRevoked
+            | Code::SecondFactorNeeded
+            | Code::BadSecondFactor => StatusCode::UNAUTHORIZED,
+            Code::Forbidden | Code::SecondFactorRequired | Code::StepUpNeeded => StatusCode::FORBIDDEN,
+            // What is not visible is answered like what is not there.
+            Code::NotFound | Code::OutOfScope | Code::InvitationInvalid => StatusCode::NOT_FOUND,
+            Code::Conflict | Code::LastAdmin => StatusCode::CONFLICT,
+            Code::WeakPassword => StatusCode::UNPROCESSABLE_ENTITY,
             Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Code::ProtocolMismatch => StatusCode::UPGRADE_REQUIRED,
@@ -44,12 +51,14 @@ impl IntoResponse for Refusal {
         if self.status.is_server_error() {
             tracing::error!(error = %self.error, "a request failed");
         }
-        let retry_after = match self.error.code() {
-            Code::RateLimited | Code::ServerFailed => Some(1_000),
+        let retry_after = match (&self.error, self.error.code()) {
+            (Error::Wait(_, milliseconds), _) => Some(*milliseconds),
+            (_, Code::RateLimited | Code::ServerFailed) => Some(1_000),
             _ => None,
         };
         let message = match &self.error {
             Error::Refused(_, message) => (*message).to_owned(),
+            Error::Wait(..) => "too many tries; wait".to_owned(),
             // What is wrong inside is for the log.
             _ => "the server failed".to_owned(),
         };

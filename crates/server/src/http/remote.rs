@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use parley_domain::protocol::remote::{ConversationsPage, ConversationsRequest};
+use parley_domain::protocol::endpoint::Conversations;
+use parley_domain::protocol::remote::ConversationsPage;
 
-use super::auth::Body;
+use super::auth::Asked;
 use super::problem::Refusal;
 use crate::app::Core;
 use crate::remote;
-use crate::session::WorkspaceCtx;
 
 /// `POST /v1/remote/conversations`
 pub async fn conversations(
     State(core): State<Arc<Core>>,
-    ctx: WorkspaceCtx,
-    Body(request): Body<ConversationsRequest>,
+    Asked { ctx, request, .. }: Asked<Conversations>,
 ) -> Result<Json<ConversationsPage>, Refusal> {
     Ok(Json(remote::conversations(&core, &ctx, &request).await?))
 }

@@ -6,14 +6,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use parley_domain::protocol::change::{BackfillRequest, PullRequest, SnapshotRequest};
-use parley_domain::protocol::intent::{OutcomesAnswer, OutcomesRequest, PushAnswer, PushRequest};
+use parley_domain::protocol::endpoint::{Backfill, Outcomes, Pull, Push, Snapshot};
+use parley_domain::protocol::intent::{OutcomesAnswer, PushAnswer};
 use serde::Serialize;
 
-use super::auth::Body;
+use super::auth::Asked;
 use super::problem::Refusal;
 use crate::app::Core;
-use crate::session::WorkspaceCtx;
 use crate::sync::pull::Answer;
 use crate::sync::{self};
 
@@ -27,19 +26,14 @@ impl<T: Serialize> IntoResponse for Answer<T> {
 }
 
 /// `POST /v1/sync/pull`
-pub async fn pull(
-    State(core): State<Arc<Core>>,
-    ctx: WorkspaceCtx,
-    Body(request): Body<PullRequest>,
-) -> Result<Response, Refusal> {
+pub async fn pull(State(core): State<Arc<Core>>, Asked { ctx, request, .. }: Asked<Pull>) -> Result<Response, Refusal> {
     Ok(sync::pull::pull(&core, &ctx, &request).await?.into_response())
 }
 
 /// `POST /v1/sync/snapshot`
 pub async fn snapshot(
     State(core): State<Arc<Core>>,
-    ctx: WorkspaceCtx,
-    Body(request): Body<SnapshotRequest>,
+    Asked { ctx, request, .. }: Asked<Snapshot>,
 ) -> Result<Response, Refusal> {
     Ok(sync::snapshot::snapshot(&core, &ctx, &request).await?.into_response())
 }
@@ -47,8 +41,7 @@ pub async fn snapshot(
 /// `POST /v1/sync/backfill`
 pub async fn backfill(
     State(core): State<Arc<Core>>,
-    ctx: WorkspaceCtx,
-    Body(request): Body<BackfillRequest>,
+    Asked { ctx, request, .. }: Asked<Backfill>,
 ) -> Result<Response, Refusal> {
     Ok(sync::snapshot::backfill(&core, &ctx, &request).await?.into_response())
 }
@@ -56,8 +49,7 @@ pub async fn backfill(
 /// `POST /v1/sync/push`
 pub async fn push(
     State(core): State<Arc<Core>>,
-    ctx: WorkspaceCtx,
-    Body(request): Body<PushRequest>,
+    Asked { ctx, request, .. }: Asked<Push>,
 ) -> Result<Json<PushAnswer>, Refusal> {
     Ok(Json(sync::push::push(&core, &ctx, request).await?))
 }
@@ -65,8 +57,7 @@ pub async fn push(
 /// `POST /v1/sync/outcomes`
 pub async fn outcomes(
     State(core): State<Arc<Core>>,
-    ctx: WorkspaceCtx,
-    Body(request): Body<OutcomesRequest>,
+    Asked { ctx, request, .. }: Asked<Outcomes>,
 ) -> Result<Json<OutcomesAnswer>, Refusal> {
     Ok(Json(sync::push::outcomes(&core, &ctx, &request).await?))
 }

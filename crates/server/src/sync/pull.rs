@@ -8,6 +8,7 @@ use parley_domain::permission::{Permission, allows};
 use parley_domain::protocol::change::{Mark, PullPage, PullRequest, ResyncReason, ResyncRequired, Row};
 
 use super::cursor::{self, Cursor};
+use super::mask::masked;
 use super::scope::Scope;
 use crate::app::Core;
 use crate::db::pages::{self, Change};
@@ -163,7 +164,7 @@ async fn read(txn: &Txn, ctx: &WorkspaceCtx, changes: &[Change]) -> Result<Vec<R
         rows::load(txn, ctx.workspace(), keys, false).await?.into_iter().map(|row| (row.entity.key(), row)).collect();
     let mut found = Vec::with_capacity(changes.len());
     for change in changes {
-        let entity = stored.remove(&change.key).map(|row| row.entity);
+        let entity = stored.remove(&change.key).map(|row| masked(row.entity, ctx));
         if entity.is_some() || change.deleted {
             found.push(Row { key: change.key, root: change.root, seq: change.seq, entity });
         }

@@ -14,6 +14,7 @@ use parley_domain::{Code, ContactId, ConversationId, MemberId, OrderId, Timestam
 use serde::{Deserialize, Serialize};
 
 use super::cursor;
+use super::mask::masked;
 use super::pull::{Answer, cursor_at, resync};
 use super::scope::Scope;
 use crate::app::Core;
@@ -171,7 +172,7 @@ async fn page(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, mut walk: Walk) -> Res
         }
     }
     walk.sent += found.len() as u64;
-    let rows: Vec<Row> = found.into_iter().map(|stored| row(stored, ctx.workspace())).collect();
+    let rows: Vec<Row> = found.into_iter().map(|stored| row(stored, ctx)).collect();
     let over = matches!(walk.at, At::End) && walk.inside.is_none();
     let total = if over { walk.sent } else { pages::rows_in_all(txn, ctx.workspace()).await? };
     Ok(SnapshotPage {
@@ -182,8 +183,9 @@ async fn page(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, mut walk: Walk) -> Res
     })
 }
 
-fn row(stored: Stored, workspace: WorkspaceId) -> Row {
-    Row { key: stored.entity.key(), root: stored.entity.root(workspace), seq: stored.seq, entity: Some(stored.entity) }
+fn row(stored: Stored, ctx: &WorkspaceCtx) -> Row {
+    let (key, root) = (stored.entity.key(), stored.entity.root(ctx.workspace()));
+    Row { key, root, seq: stored.seq, entity: Some(masked(stored.entity, ctx)) }
 }
 
 /// Takes as many of `next` as fit the page, whole; a conversation that is larger than a page is walked by itself. Returns

@@ -4,6 +4,7 @@ use futures_util::StreamExt;
 use parley_domain::limits::{ACCESS_TOKEN_LIVES, REFRESH_GRACE};
 use parley_domain::permission::Role;
 use parley_domain::protocol::PROTOCOL_HEADER;
+use parley_domain::protocol::access::Nothing;
 use parley_domain::protocol::change::{Poke, PullRequest};
 use parley_domain::protocol::endpoint::{Endpoint, POKE_PATH, Pull, Push, Refresh, SignIn, SignOut};
 use parley_domain::protocol::session::{RefreshRequest, Secret, SignInRequest};
@@ -127,8 +128,8 @@ async fn a_request_that_is_not_ours_is_refused(world: World) {
     world.clock.advance(ACCESS_TOKEN_LIVES);
     assert_eq!(raw(Push::PATH, Some("1"), Some(token), "{}".to_owned()).await, refused(401, "unauthorized"));
     let other = world.desk("ada").await;
-    other.call::<SignOut>(&world, &json!({})).await.unwrap();
-    assert_eq!(other.call::<SignOut>(&world, &json!({})).await.unwrap_err().0, 401);
+    other.call::<SignOut>(&world, &Nothing {}).await.unwrap();
+    assert_eq!(other.call::<SignOut>(&world, &Nothing {}).await.unwrap_err().0, 401);
 }
 
 async fn the_socket_pokes_at_once_and_tells_of_revocation(world: World) {

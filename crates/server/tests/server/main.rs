@@ -4,11 +4,14 @@
 
 mod access;
 mod concurrency;
+mod factor;
 mod inbound;
 mod logs;
+mod members;
 mod outbound;
 mod payloads;
 mod remote;
+mod routes;
 mod schema;
 mod sync;
 mod world;

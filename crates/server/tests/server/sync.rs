@@ -159,7 +159,7 @@ async fn a_reassigned_conversation_enters_one_desk_and_leaves_the_other(world: W
         .call::<Backfill>(&world, &BackfillRequest { root: Key::new(Kind::Conversation, mine), after: None })
         .await
         .unwrap_err();
-    assert_eq!((status, problem.code), (403, Code::OutOfScope));
+    assert_eq!((status, problem.code), (404, Code::OutOfScope));
     assert_eq!(bobs.push(&world, vec![bobs.intent(&world, assign(eve, Some(bob)))]).await, vec![Verdict::Applied]);
     let page = bobs.pull(&world).await;
     assert!(page.gone.contains(&Key::new(Kind::Conversation, mine)));
@@ -323,5 +323,5 @@ async fn workspaces_do_not_see_each_other(world: World) {
     let refused = Verdict::Refused { code: Code::NotFound };
     assert_eq!(mallory.push(&world, vec![mallory.intent(&world, steal)]).await, vec![refused]);
     let request = BackfillRequest { root: Key::new(Kind::Conversation, row.id), after: None };
-    assert_eq!(mallory.call::<Backfill>(&world, &request).await.unwrap_err().0, 403);
+    assert_eq!(mallory.call::<Backfill>(&world, &request).await.unwrap_err().0, 404);
 }

@@ -8,9 +8,9 @@ use parley_domain::entity::{Entity, Key};
 use parley_domain::message::Message;
 use parley_domain::permission::Role;
 use parley_domain::protocol::change::{PullPage, PullRequest, Row, SnapshotRequest};
-use parley_domain::protocol::endpoint::{Endpoint, Pull, Push, SignIn, Snapshot};
+use parley_domain::protocol::endpoint::{Endpoint, Pull, Push, Refresh, SignIn, Snapshot};
 use parley_domain::protocol::intent::{Command, Intent, PushRequest, Verdict};
-use parley_domain::protocol::session::{Secret, Session, SignInRequest};
+use parley_domain::protocol::session::{RefreshRequest, Secret, Session, SignInRequest};
 use parley_domain::protocol::{PROTOCOL, PROTOCOL_HEADER, Problem};
 use parley_domain::time::{ManualClock, SeededRandomness, new_uuid};
 use parley_domain::{
@@ -18,6 +18,7 @@ use parley_domain::{
 };
 use parley_meta::webhook::signature;
 use parley_server::admin::{NewMember, NewWhatsapp, NewWorkspace};
+use parley_server::config::{Smtp, SmtpTls};
 use parley_server::system::{SystemClock, SystemRandomness};
 use parley_server::{App, Config, Database, Deps, Running};
 use parley_sim::{MetaSim, SimConfig};
@@ -57,6 +58,8 @@ pub struct World {
     pub workspace: WorkspaceId,
     pub inbox: InboxId,
     pub http: reqwest::Client,
+    /// Of a mail host on this machine.
+    pub smtp: Option<u16>,
 }
 
 impl World {
@@ -82,6 +85,7 @@ impl World {
             workspace: WorkspaceId(uuid::Uuid::nil()),
             inbox: InboxId(uuid::Uuid::nil()),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            smtp: None,
         };
         world.open().await;
         let admin = world.app().admin();
@@ -126,6 +130,15 @@ impl World {
         let mut config = Config::new(self.dir.path());
         config.database = self.database.clone();
         config.graph_url = self.sim.base_url().trim_end_matches('/').to_owned();
+        config.public_url = Some("https://parley.example.org/".to_owned());
+        config.smtp = self.smtp.map(|port| Smtp {
+            host: "127.0.0.1".to_owned(),
+            port,
+            tls: SmtpTls::Off,
+            from: "Parley <parley@example.org>".to_owned(),
+            user: None,
+            password: None,
+        });
         let deps = Deps { clock: self.clock.clone(), randomness: Arc::new(SystemRandomness) };
         let app = App::open(config, deps).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -199,18 +212,33 @@ impl World {
     }
 
     pub async fn desk(&self, name: &str) -> Desk {
-        let request = SignInRequest {
+        Desk::of(self.sign_in(&self.credentials(name)).await.unwrap())
+    }
+
+    pub fn credentials(&self, name: &str) -> SignInRequest {
+        SignInRequest {
             email: Email::new(format!("{name}@example.org")),
             password: Secret::new(PASSWORD),
             device: None,
             device_name: format!("{name}'s laptop"),
             code: None,
             device_key: None,
+        }
+    }
+
+    pub async fn sign_in(&self, request: &SignInRequest) -> Result<Session, Refused> {
+        post::<SignIn>(self, None, request).await
+    }
+
+    /// Another workspace on the same server, whose admin is `name`@example.org.
+    pub async fn other_workspace(&self, name: &str) -> WorkspaceId {
+        let new = NewWorkspace {
+            name: "Other & Sons".to_owned(),
+            admin_name: PersonName::new(name),
+            admin_email: Email::new(format!("{name}@example.org")),
+            admin_password: Secret::new(PASSWORD),
         };
-        let session: Session = post::<SignIn>(self, None, &request).await.unwrap();
-        // Two desks never mint the same id.
-        let random = SeededRandomness::new(session.device.0.as_u64_pair().1);
-        Desk { session, cursor: String::new(), rows: BTreeMap::new(), random }
+        self.app().admin().create_workspace(new).await.unwrap().0
     }
 }
 
@@ -250,6 +278,18 @@ pub struct Desk {
 }
 
 impl Desk {
+    pub fn of(session: Session) -> Self {
+        let random = SeededRandomness::new(session.device.0.as_u64_pair().1);
+        Self { session, cursor: String::new(), rows: BTreeMap::new(), random }
+    }
+
+    /// Goes on with a new token.
+    pub async fn refresh(&mut self, world: &World) {
+        let (device, refresh_token) = (self.session.device, self.session.refresh_token.clone());
+        let request = RefreshRequest { device, refresh_token, proof: None };
+        self.session = post::<Refresh>(world, None, &request).await.unwrap();
+    }
+
     pub async fn call<E: Endpoint>(&self, world: &World, request: &E::Request) -> Result<E::Response, Refused> {
         post::<E>(world, Some(&self.session.access_token), request).await
     }

@@ -1,17 +1,21 @@
 //! One module per table: its row and columns as SeaORM sees them. Plain rows; [`super::rows`] turns them into entities.
 
+mod access;
 mod endpoint;
 mod hand;
 mod logged;
 mod ordering;
+mod staff;
 mod talk;
-mod team;
+
 mod trade;
 
+pub use access::*;
 pub use endpoint::*;
 pub use hand::*;
 pub use logged::*;
 pub use ordering::*;
+pub use staff::*;
 pub use talk::*;
-pub use team::*;
+
 pub use trade::*;

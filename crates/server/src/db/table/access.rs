@@ -1,20 +1,18 @@
-//! The workspace and who works in it: members, devices, labels, pipelines. Column meanings stand in privacy/inventory.toml; types in `db/schema.rs`.
+//! Teams, invitations, second factors, wrong tries. Column meanings stand in privacy/inventory.toml; types in `db/schema.rs`.
 
-/// Rows of `workspace`.
-pub mod workspace {
+/// Rows of `team`.
+pub mod team {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
-    #[sea_orm(table_name = "workspace")]
+    #[sea_orm(table_name = "team")]
     pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub workspace: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: String,
         pub name: String,
-        pub seq: i64,
-        pub orders: i64,
-        pub lineage: String,
         pub created_at: i64,
-        pub row_seq: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -23,43 +21,38 @@ pub mod workspace {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Rows of `member`.
-pub mod member {
+/// Rows of `team_member`.
+pub mod team_member {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
-    #[sea_orm(table_name = "member")]
+    #[sea_orm(table_name = "team_member")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub workspace: String,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub id: String,
-        pub name: String,
-        pub email: String,
-        pub role: String,
-        pub active: bool,
-        pub password: String,
-        pub epoch: i64,
-        pub row_seq: i64,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-/// Rows of `member_inbox`.
-pub mod member_inbox {
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
-    #[sea_orm(table_name = "member_inbox")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub workspace: String,
+        pub team: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub member: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Rows of `team_inbox`.
+pub mod team_inbox {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "team_inbox")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub workspace: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub team: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub inbox: String,
     }
@@ -70,28 +63,24 @@ pub mod member_inbox {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Rows of `device`.
-pub mod device {
+/// Rows of `invitation`.
+pub mod invitation {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
-    #[sea_orm(table_name = "device")]
+    #[sea_orm(table_name = "invitation")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub workspace: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: String,
-        pub member: String,
-        pub name: String,
-        pub access_hash: Option<String>,
-        pub access_expires_at: i64,
-        pub refresh_hash: Option<String>,
-        pub previous_hash: Option<String>,
-        pub nonce: String,
-        pub rotated_at: i64,
+        pub email: String,
+        pub role: String,
+        pub token_hash: String,
+        pub invited_by: Option<String>,
+        pub mailed: bool,
         pub created_at: i64,
-        pub last_seen_at: i64,
-        pub revoked_at: Option<i64>,
+        pub expires_at: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -100,20 +89,19 @@ pub mod device {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Rows of `label`.
-pub mod label {
+/// Rows of `invitation_inbox`.
+pub mod invitation_inbox {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
-    #[sea_orm(table_name = "label")]
+    #[sea_orm(table_name = "invitation_inbox")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub workspace: String,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub id: String,
-        pub name: String,
-        pub colour: String,
-        pub row_seq: i64,
+        pub invitation: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub inbox: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -122,19 +110,19 @@ pub mod label {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Rows of `pipeline`.
-pub mod pipeline {
+/// Rows of `invitation_team`.
+pub mod invitation_team {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
-    #[sea_orm(table_name = "pipeline")]
+    #[sea_orm(table_name = "invitation_team")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub workspace: String,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub id: String,
-        pub name: String,
-        pub row_seq: i64,
+        pub invitation: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub team: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -143,22 +131,60 @@ pub mod pipeline {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Rows of `stage`.
-pub mod stage {
+/// Rows of `second_factor`.
+pub mod second_factor {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
-    #[sea_orm(table_name = "stage")]
+    #[sea_orm(table_name = "second_factor")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub workspace: String,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub id: String,
-        pub pipeline: String,
-        pub name: String,
-        pub place: i64,
-        pub closed: bool,
-        pub row_seq: i64,
+        pub member: String,
+        pub seed: Option<Vec<u8>>,
+        pub pending: Option<Vec<u8>>,
+        pub last_step: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Rows of `recovery_code`.
+pub mod recovery_code {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "recovery_code")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub workspace: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub member: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Rows of `sign_in_try`.
+pub mod sign_in_try {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "sign_in_try")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub subject: String,
+        pub wrong: i64,
+        pub at: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
