@@ -81,10 +81,17 @@ fn words(known: &[&str]) -> Vec<String> {
 }
 
 /// Whether a password is shorter than [`PASSWORD_MIN`], or among those that a guesser tries first: the lists of the commonest
-/// passwords out of breaches, names, words, keyboard walks, dates, and variations of them.
+/// passwords out of breaches, names, words, keyboard walks, dates, and variations of them; or little more than the member's own
+/// name and address.
 fn is_weak(password: &str, known: &[String]) -> bool {
+    let mut own = password.to_lowercase();
+    for word in known.iter().filter(|word| word.chars().count() >= 3) {
+        own = own.replace(word, "");
+    }
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    password.chars().count() < PASSWORD_MIN || zxcvbn(password, &known).score() < Score::Three
+    password.chars().count() < PASSWORD_MIN
+        || own.chars().filter(|letter| letter.is_alphanumeric()).count() < PASSWORD_MIN / 2
+        || zxcvbn(password, &known).score() < Score::Three
 }
 
 fn hasher() -> Argon2<'static> {
@@ -123,7 +130,8 @@ mod tests {
             "1234567890",
             "iloveyou1234",
             "P@ssw0rd2024",
-            "casalumen1",
+            "rheakapoor1",
+            "rhea@casalumen.example",
             "aaaaaaaaaaaaaaa",
         ] {
             assert!(is_weak(weak, &known), "{weak}");

@@ -102,10 +102,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<Core>> for Body<T> {
     async fn from_request(request: Request, core: &Arc<Core>) -> Result<Self, Refusal> {
         protocol(request.headers())?;
         let bytes = Bytes::from_request(request, core).await.map_err(|error| unreadable(&error))?;
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            // The parser's message quotes the body.
-            .map_err(|_| Error::Refused(Code::BadRequest, "the body is not what this route takes").into())
+        // An array would be taken for the fields in their order.
+        let object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+        // The parser's message quotes the body.
+        let parsed = if object { serde_json::from_slice(&bytes).ok() } else { None };
+        parsed.map(Self).ok_or_else(|| Error::Refused(Code::BadRequest, "the body is not what this route takes").into())
     }
 }
 

@@ -4,9 +4,11 @@
 
 mod access;
 mod concurrency;
+mod devices;
 mod factor;
 mod inbound;
 mod logs;
+mod mask;
 mod members;
 mod outbound;
 mod payloads;

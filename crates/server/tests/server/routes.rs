@@ -151,6 +151,7 @@ async fn every_route_refuses_whoever_may_not_use_it(world: World) {
     let lost = world.desk("ada").await;
     let revoke = RevokeDeviceRequest { device: lost.session.device };
     admin.call::<RevokeDevice>(&world, &revoke).await.unwrap();
+    let ids = Ids { device: lost.session.device.to_string(), ..ids };
     world.app().admin().update_member(world.workspace, left, Role::Admin, false).await.unwrap();
     for route in guarded() {
         let body = case(route, &ids).0.to_string();
