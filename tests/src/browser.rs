@@ -69,6 +69,13 @@ impl Window {
 
     /// Fills in the sign-in screen, presses Enter, waits until the desk is online; returns how long that last part took.
     pub async fn sign_in(&self, server: &str, login: Login) -> Fallible<Duration> {
+        let pressed = self.type_sign_in(server, login).await?;
+        self.find("[data-testid=\"status-connection\"][data-state=\"online\"]").await?;
+        Ok(pressed.elapsed())
+    }
+
+    /// Fills in the sign-in screen and presses Enter; returns when that was.
+    pub async fn type_sign_in(&self, server: &str, login: Login) -> Fallible<Instant> {
         let field = |name: &str| format!("[data-testid=\"sign-in-{name}\"]");
         self.find(&field("server")).await?.clear().await?;
         self.type_into(&field("server"), server).await?;
@@ -76,8 +83,7 @@ impl Window {
         self.type_into(&field("password"), login.password).await?;
         let pressed = Instant::now();
         self.type_into(&field("password"), &String::from(char::from(Key::Enter))).await?;
-        self.find("[data-testid=\"status-connection\"][data-state=\"online\"]").await?;
-        Ok(pressed.elapsed())
+        Ok(pressed)
     }
 
     /// When an element that matches `css` first showed `text`, in milliseconds since 1970, as the page's own

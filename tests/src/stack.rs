@@ -26,6 +26,9 @@ const WABA_ID: &str = "102290000000001";
 /// The connected number.
 pub const PHONE_NUMBER_ID: &str = "106540000000001";
 
+/// A number that [`Stack::connect_second_inbox`] connects.
+pub const SECOND_NUMBER_ID: &str = "106540000000002";
+
 /// A member who can sign in.
 #[derive(Clone, Copy, Debug)]
 pub struct Login {
@@ -57,6 +60,8 @@ pub struct Stack {
     folder: Scratch,
     logs: PathBuf,
     log_level: &'static str,
+    workspace: String,
+    graph: String,
 }
 
 impl Stack {
@@ -109,12 +114,15 @@ impl Stack {
             folder,
             logs: logs.to_owned(),
             log_level,
+            workspace: String::new(),
+            graph: graph.clone(),
         };
         let made = stack.admin(&[
             ["create-workspace", "--name", "Casa Lumen", "--admin-name", RHEA.name].as_slice(),
             &["--admin-email", RHEA.email, "--password", RHEA.password],
         ])?;
         let workspace = told(&made, "workspace")?;
+        stack.workspace.clone_from(&workspace);
         let dev = stack.admin(&[
             ["add-member", "--workspace", &workspace, "--role", "agent", "--name", DEV.name].as_slice(),
             &["--email", DEV.email, "--password", DEV.password],
@@ -129,6 +137,17 @@ impl Stack {
         stack.admin(&[&["grant-inbox", "--workspace", &workspace, "--member", &dev, "--inbox", &inbox]])?;
         stack.start_server()?;
         Ok(stack)
+    }
+
+    /// Connects another number, as “Support”, while the server is stopped; returns the inbox's id.
+    pub fn connect_second_inbox(&self) -> Fallible<String> {
+        let made = self.admin(&[
+            ["connect-whatsapp", "--workspace", &self.workspace, "--name", "Support", "--app-id", APP_ID].as_slice(),
+            &["--app-secret", APP_SECRET, "--verify-token", VERIFY_TOKEN, "--waba-id", WABA_ID],
+            &["--phone-number-id", SECOND_NUMBER_ID, "--display-phone", "+1 555-010-0002"],
+            &["--token", ACCESS_TOKEN, "--graph-url", &self.graph],
+        ])?;
+        told(&made, "inbox")
     }
 
     /// The server's address, as a member types it.

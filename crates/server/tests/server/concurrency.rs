@@ -158,13 +158,26 @@ async fn sixty_four_writers_on_eight_rows_lose_no_update(world: World) {
             }
         });
     }
+    // Meanwhile the customers go on writing into the same conversations, each message later than the one before.
+    let writes = 25;
+    let began = world.clock.now();
+    for write in 1..=writes {
+        world.clock.advance(1_000);
+        for person in 1..=SHARED {
+            let person = u32::try_from(person).unwrap();
+            assert_eq!(world.webhook(&text(&world, &format!("wamid.{write}.{person}"), person, "and?")).await, 200);
+        }
+    }
     while let Some(ended) = running.join_next().await {
         ended.unwrap();
     }
+    world.applied().await;
     let mut reader = world.desk("ada").await;
     reader.snapshot(&world).await;
     let expected: BTreeSet<LabelId> = labels.iter().map(|label| label.id).collect();
     for row in conversations(&reader) {
-        assert_eq!(row.labels, expected, "an update was lost on {}", row.id);
+        assert_eq!(row.labels, expected, "a label was lost on {}", row.id);
+        let wrote = row.customer_wrote_at.unwrap();
+        assert!(wrote.since(began) >= (writes - 1) * 1_000, "a customer's message was lost on {}: {wrote:?}", row.id);
     }
 }
