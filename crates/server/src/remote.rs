@@ -42,7 +42,7 @@ pub async fn conversations(
             _ => None,
         }));
     }
-    found.sort_by(|a, b| (b.active_at, b.id).cmp(&(a.active_at, a.id)));
+    found.sort_by_key(|row| std::cmp::Reverse((row.active_at, row.id)));
     let more = found.len() > limit;
     found.truncate(limit);
     let keys = found.iter().map(|row| Key::new(Kind::Contact, row.contact));

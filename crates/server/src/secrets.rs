@@ -194,7 +194,7 @@ impl Keys {
 fn fresh(randomness: &dyn Randomness) -> String {
     let mut bytes = Zeroizing::new([0u8; 32]);
     randomness.fill(&mut *bytes);
-    hex::encode(&*bytes)
+    hex::encode(*bytes)
 }
 
 /// Writes the file anew beside itself and renames it over itself: at every moment one whole file is there.

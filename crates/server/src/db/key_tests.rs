@@ -124,9 +124,9 @@ async fn rotation_wraps_anew_and_everything_still_opens() {
     let world = world.again().await;
     assert_eq!(world.token(ours, one).await.unwrap(), "token of 1", "the new key is in the file");
     // The old key is there too: a backup from before the rotation opens.
-    let mut txn = world.app.db().begin().await.unwrap();
+    let txn = world.app.db().begin().await.unwrap();
     for row in before {
-        crate::db::keys::put(&mut txn, row, parley_domain::Timestamp(0)).await.unwrap();
+        crate::db::keys::put(&txn, row, parley_domain::Timestamp(0)).await.unwrap();
     }
     txn.commit().await.unwrap();
     assert_eq!(world.token(ours, one).await.unwrap(), "token of 1");

@@ -8,7 +8,7 @@ use parley_domain::conversation::Conversation;
 use parley_domain::entity::Entity;
 use parley_domain::protocol::intent::{Command, Verdict};
 use parley_domain::workspace::Label;
-use parley_domain::{ConversationId, LabelId, MessageId, MessageText};
+use parley_domain::{Clock, ConversationId, LabelId, MessageId, MessageText};
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::world::{Desk, World, everywhere, text};

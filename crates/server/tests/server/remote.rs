@@ -101,7 +101,7 @@ async fn a_remote_list_shows_what_sync_would_give(world: World) {
                         })
                         .cloned()
                         .collect();
-                    expected.sort_by(|a, b| (b.active_at, b.id).cmp(&(a.active_at, a.id)));
+                    expected.sort_by_key(|row| std::cmp::Reverse((row.active_at, row.id)));
                     let rows = listed(&world, &desk, status, whose, inbox).await;
                     assert_eq!(rows, expected, "{name}, {status:?}, {whose:?}, {inbox:?}");
                 }
