@@ -186,7 +186,8 @@ impl Live {
                 for item in &stored {
                     let same = before.iter().any(|old| {
                         old.intent == item.intent
-                            && (old.state, old.offered, old.ask) == (item.state, item.offered, item.ask)
+                            && (old.state, old.offered, old.before, old.ask)
+                                == (item.state, item.offered, item.before, item.ask)
                     });
                     if !same {
                         outbox::put(tx, item)?;
@@ -239,8 +240,13 @@ impl Live {
         Ok(())
     }
 
-    /// Starts a snapshot over. When rights changed, everything outside `allowed` is hidden first.
+    /// Starts a snapshot over. When rights changed, everything outside `allowed` is hidden first. When the server was
+    /// restored, what it may have had before is marked first, and what it answered then is void.
     pub async fn resync(&self, reason: ResyncReason, allowed: Vec<InboxId>) -> Result<()> {
+        let restored = matches!(reason, ResyncReason::Lineage | ResyncReason::Invalid);
+        if restored {
+            self.mark_offered_before().await?;
+        }
         let touched = self
             .stores
             .replica
@@ -248,6 +254,9 @@ impl Live {
                 let mut touched = Touched::default();
                 if reason == ResyncReason::Permission {
                     touched = apply::hide_outside(tx, &allowed.into_iter().collect())?;
+                }
+                if restored {
+                    apply::void(tx)?;
                 }
                 apply::restart(tx)?;
                 Ok(touched)
@@ -258,6 +267,20 @@ impl Live {
             self.refuse_orphans().await?;
         }
         self.tell(touched, true);
+        Ok(())
+    }
+
+    async fn mark_offered_before(&self) -> Result<()> {
+        let _edits = self.edits.lock().await;
+        let mut marked = self.pending().as_ref().clone();
+        let held: BTreeSet<IntentId> = marked.iter().map(|item| item.intent.id).collect();
+        for item in &mut marked {
+            item.before |= item.offered;
+            // What it built on was accepted by the server that is no more; the restored one never heard of it.
+            item.intent.after.retain(|id| held.contains(id));
+        }
+        self.replace_pending(marked).await?;
+        lock(&self.answered).clear();
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Administration: workspaces, members, inboxes, devices. The commands and the tests call the same functions.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use parley_domain::channel::Channel;
@@ -10,19 +11,22 @@ use parley_domain::protocol::access::{InviteRequest, Invited, UpdateMemberReques
 use parley_domain::protocol::session::Secret;
 use parley_domain::workspace::{Inbox, Label};
 use parley_domain::{
-    AppId, Code, DeviceId, Email, InboxId, LabelId, MemberId, PersonName, Phone, PhoneNumberId, PipelineId, StageId,
-    WabaId, WorkspaceId,
+    AppId, Code, ContactId, DeviceId, Email, InboxId, LabelId, MemberId, PersonName, Phone, PhoneNumberId, PipelineId,
+    StageId, WabaId, WorkspaceId,
 };
 
 use crate::access::{devices, invitations, members};
 use crate::app::Core;
 use crate::audit::{self, Entry, Verdict};
+use crate::backup::{self, Count};
 use crate::db::admin::{self, AppRow, Connection};
+use crate::db::jobs::{self, JobRow};
 use crate::db::rows::{self, Written};
 use crate::db::sequence::{self, Moved};
 use crate::db::{Txn, access, keys, teams, transaction};
 use crate::egress;
 use crate::envelope::{self, DataKey};
+use crate::erasure;
 use crate::error::{Error, Result};
 use crate::seal::Place;
 
@@ -230,6 +234,51 @@ impl Admin {
     /// The database failed.
     pub async fn workspaces(&self) -> Result<Vec<WorkspaceId>> {
         audit::workspaces(&self.0).await
+    }
+
+    /// Writes the whole database to a new file; returns how many rows. Keys are not in it.
+    ///
+    /// # Errors
+    /// The file is there already or cannot be written, or the database failed.
+    pub async fn backup(&self, to: &Path) -> Result<Count> {
+        backup::backup(&self.0, to).await
+    }
+
+    /// Reads a backup into the empty database, begins a new lineage, and erases again who was erased since.
+    ///
+    /// # Errors
+    /// The database is not empty, or the file is no whole backup; nothing is changed then.
+    pub async fn restore(&self, from: &Path) -> Result<Count> {
+        let count = backup::restore(&self.0, from).await?;
+        erasure::replay(&self.0).await?;
+        self.0.apps.forget();
+        Ok(count)
+    }
+
+    /// Erases a person: name, addresses, and everything said with them; also in backups that are restored later.
+    ///
+    /// # Errors
+    /// No such contact, or the journal cannot be written.
+    pub async fn erase_contact(&self, workspace: WorkspaceId, contact: ContactId) -> Result<()> {
+        let moved = erasure::erase(&self.0, workspace, contact).await?;
+        self.0.pokes.moved(moved);
+        Ok(())
+    }
+
+    /// Jobs that failed for good.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn dead_jobs(&self) -> Result<Vec<JobRow>> {
+        jobs::dead(self.0.db.reader()).await
+    }
+
+    /// Lets a dead job run again; `false` when there is none of that name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn replay_job(&self, name: &str) -> Result<bool> {
+        jobs::replay(self.0.db.writer(), name, self.0.now()).await
     }
 
     /// Makes a new key that wraps data keys, and wraps them all anew; returns how many.

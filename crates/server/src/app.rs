@@ -26,12 +26,13 @@ use crate::egress::mail::Mailer;
 use crate::error::{Error, Result};
 use crate::ingest::{self, Apps, Waiting};
 use crate::leaving::{self, Gatekeeper};
+use crate::metrics::Metrics;
 use crate::password::Passwords;
 use crate::pokes::Pokes;
 use crate::secrets::Keys;
 use crate::sync::push::Lanes;
 use crate::system::{SystemClock, SystemRandomness};
-use crate::{apply, audit, db, egress, http, outbox};
+use crate::{apply, db, egress, erasure, http, jobs, outbox};
 
 /// Name of the lock file in the data directory.
 const LOCK: &str = "lock";
@@ -39,10 +40,6 @@ const LOCK: &str = "lock";
 const SQLITE: &str = "parley.db";
 /// Name of the file that holds this node's name.
 const NODE: &str = "node";
-/// How often what is past its time is forgotten.
-const SWEEP: Duration = Duration::from_secs(3_600);
-/// How often audit logs are looked at for a checkpoint.
-const CHECKPOINT: Duration = Duration::from_secs(10);
 /// How long requests may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -73,6 +70,7 @@ pub struct Core {
     pub(crate) leaving: Gatekeeper,
     /// The way out for mail, where one is configured.
     pub(crate) mailer: Option<Mailer>,
+    pub(crate) metrics: Metrics,
     pub(crate) apps: Apps,
     pub(crate) ingest: mpsc::Sender<Waiting>,
     pub(crate) apply_wake: Notify,
@@ -191,6 +189,7 @@ impl App {
             leaving,
             egress,
             mailer,
+            metrics: Metrics::default(),
             apps: Apps::default(),
             ingest,
             apply_wake: Notify::new(),
@@ -203,6 +202,8 @@ impl App {
             fed: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),
         };
+        // Before any port opens: who was erased stays erased, whatever was restored.
+        erasure::replay(&core).await?;
         Ok(Self { core: Arc::new(core), waiting: Mutex::new(Some(waiting)) })
     }
 
@@ -246,8 +247,7 @@ impl App {
         let work = vec![
             tokio::spawn(apply::run(core.clone())),
             tokio::spawn(outbox::run(core.clone())),
-            tokio::spawn(sweep(core.clone())),
-            tokio::spawn(checkpoints(core.clone())),
+            tokio::spawn(jobs::run(core.clone())),
             tokio::spawn(egress_records(core.clone())),
         ];
         Ok(Running { address, core, http, ingest, work })
@@ -263,20 +263,6 @@ impl App {
 pub(crate) async fn until(stop: &mut watch::Receiver<bool>) {
     // An error means that the core is gone, which is a stop as well.
     let _ = stop.wait_for(|stopping| *stopping).await;
-}
-
-/// Seals audit logs until the server stops.
-async fn checkpoints(core: Arc<Core>) {
-    let mut stop = core.until_stopping();
-    loop {
-        if let Err(error) = audit::checkpoint(&core, false).await {
-            tracing::warn!(%error, "the audit log could not be sealed");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(CHECKPOINT) => {}
-            () = until(&mut stop) => return,
-        }
-    }
 }
 
 /// Writes down what left, until the server stops.
@@ -296,24 +282,8 @@ async fn egress_records(core: Arc<Core>) {
     }
 }
 
-async fn sweep(core: Arc<Core>) {
-    let mut stop = core.until_stopping();
-    loop {
-        if let Err(error) = apply::expire(&core).await {
-            tracing::warn!(%error, "what is past its time could not be forgotten");
-        }
-        if let Err(error) = forget_access(&core).await {
-            tracing::warn!(%error, "old invitations and tries could not be forgotten");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP) => {}
-            () = until(&mut stop) => return,
-        }
-    }
-}
-
 /// Forgets invitations that have run out and tries that no longer count.
-async fn forget_access(core: &Core) -> Result<()> {
+pub(crate) async fn forget_access(core: &Core) -> Result<()> {
     db::invitations::expire(core.db.writer(), core.now()).await?;
     db::tries::expire(core.db.writer(), core.now() - SIGN_IN_HELD_BACK).await
 }

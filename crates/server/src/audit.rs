@@ -248,6 +248,11 @@ async fn one_by_one(
     }
 }
 
+/// Every workspace, as the transaction sees them.
+pub(crate) async fn workspaces_in(txn: &Txn) -> Result<Vec<WorkspaceId>> {
+    audit::workspaces(txn).await
+}
+
 /// Every workspace, for the command line.
 pub(crate) async fn workspaces(core: &Core) -> Result<Vec<WorkspaceId>> {
     audit::workspaces(core.db.reader()).await

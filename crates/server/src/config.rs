@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use parley_domain::protocol::session::Secret;
+use serde::Deserialize;
 
 /// Where rows are kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -100,6 +101,40 @@ pub struct Config {
     pub smtp: Option<Smtp>,
     /// The network address of who asks stands in the last entry of `X-Forwarded-For`, because a proxy of ours is in between.
     pub behind_proxy: bool,
+    /// Whoever shows this token may read `/metrics`; without one there is no such route.
+    pub metrics_token: Option<Secret>,
+}
+
+/// `parley.toml`: what the command line and the environment leave open. Every entry may be missing; an unknown one is an error.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    pub database_url: Option<Secret>,
+    pub listen: Option<SocketAddr>,
+    pub graph_url: Option<String>,
+    pub senders: Option<usize>,
+    pub on: Vec<String>,
+    pub off: Vec<String>,
+    pub metrics_token: Option<Secret>,
+    /// Logs as one JSON object a line.
+    pub log_json: bool,
+}
+
+impl File {
+    /// Reads the file; a missing one is empty.
+    ///
+    /// # Errors
+    /// It is there and is not what it should be.
+    pub fn read(path: &Path) -> crate::Result<Self> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => {
+                // The error's own text may quote a secret's line.
+                toml::from_str(&text).map_err(|_| crate::Error::Config(format!("{} cannot be read", path.display())))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl Config {
@@ -116,6 +151,7 @@ impl Config {
             public_url: None,
             smtp: None,
             behind_proxy: false,
+            metrics_token: None,
         }
     }
 }

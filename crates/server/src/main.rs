@@ -9,9 +9,11 @@ use clap::{Args, Parser, Subcommand};
 use parley_domain::permission::Role;
 use parley_domain::protocol::access::InviteRequest;
 use parley_domain::protocol::session::Secret;
-use parley_domain::{AppId, DeviceId, Email, InboxId, MemberId, PersonName, Phone, PhoneNumberId, WabaId, WorkspaceId};
+use parley_domain::{
+    AppId, Code, ContactId, DeviceId, Email, InboxId, MemberId, PersonName, Phone, PhoneNumberId, WabaId, WorkspaceId,
+};
 use parley_server::admin::{NewMember, NewWhatsapp, NewWorkspace};
-use parley_server::config::{Smtp, SmtpTls};
+use parley_server::config::{File, Smtp, SmtpTls};
 use parley_server::{App, Config, Database, Deps, Error, Result};
 use tracing_subscriber::EnvFilter;
 
@@ -29,16 +31,21 @@ enum Command {
         #[command(flatten)]
         store: Store,
         /// Where to listen.
-        #[arg(long, env = "PARLEY_LISTEN", default_value = "127.0.0.1:7300")]
-        listen: SocketAddr,
+        #[arg(long, env = "PARLEY_LISTEN")]
+        listen: Option<SocketAddr>,
         /// Scheme and host of the Graph API, for inboxes that name none.
-        #[arg(long, env = "PARLEY_GRAPH_URL", default_value = parley_meta::graph::BASE_URL)]
-        graph_url: String,
+        #[arg(long, env = "PARLEY_GRAPH_URL")]
+        graph_url: Option<String>,
         #[command(flatten)]
         mail: Mail,
         /// A proxy of ours is in front: who asks stands in the last entry of X-Forwarded-For.
         #[arg(long, env = "PARLEY_BEHIND_PROXY")]
         behind_proxy: bool,
+    },
+    /// Prints the configuration that `serve` would have, secrets left out.
+    Config {
+        #[command(flatten)]
+        store: Store,
     },
     /// Brings the database's schema up to date.
     Migrate {
@@ -62,6 +69,15 @@ struct Store {
     /// `mysql://user:password@host:port/name`; without it, an SQLite file in the data directory.
     #[arg(long, env = "PARLEY_DATABASE_URL", hide_env_values = true, global = true)]
     database_url: Option<String>,
+    /// A file with what options and variables leave open; `parley.toml` in the data directory unless named.
+    #[arg(long, env = "PARLEY_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    /// Whoever shows this token may read /metrics.
+    #[arg(long, env = "PARLEY_METRICS_TOKEN", hide_env_values = true, global = true)]
+    metrics_token: Option<String>,
+    /// Logs as one JSON object a line.
+    #[arg(long, env = "PARLEY_LOG_JSON", global = true)]
+    log_json: bool,
 }
 
 #[derive(Args, Clone)]
@@ -202,6 +218,22 @@ enum AdminCommand {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Writes the whole database to a new file. It holds personal data: keep it encrypted, and the key file apart from it.
+    Backup { file: PathBuf },
+    /// Reads a backup into an empty database and begins a new lineage.
+    Restore { file: PathBuf },
+    /// Erases a person for good, in restored backups too.
+    EraseContact {
+        #[arg(long)]
+        workspace: WorkspaceId,
+        #[arg(long)]
+        contact: ContactId,
+    },
+    /// Work that failed for good.
+    Jobs {
+        #[command(subcommand)]
+        command: JobsCommand,
+    },
     /// Makes a new key that wraps the data keys, and wraps them all anew. Back the key file up afterwards.
     RotateKeys,
     /// Deletes a workspace's data keys: its tokens never open again.
@@ -245,6 +277,14 @@ enum AdminCommand {
 }
 
 #[derive(Subcommand)]
+enum JobsCommand {
+    /// Lists dead jobs.
+    Dead,
+    /// Lets a dead job run again.
+    Replay { name: String },
+}
+
+#[derive(Subcommand)]
 enum AuditCommand {
     /// Compares the log with its hashes and checkpoints; fails and names the first bad place when it was changed.
     Verify {
@@ -258,13 +298,15 @@ fn role(text: &str) -> Result<Role, String> {
     Role::parse(text).ok_or_else(|| "agent, manager or admin".to_owned())
 }
 
+fn start_log(json: bool) {
+    let filter =
+        EnvFilter::try_from_env("PARLEY_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,sea_orm=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json { log.json().init() } else { log.init() }
+}
+
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_env("PARLEY_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,sea_orm=warn")),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    let command = Cli::parse().command;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -272,7 +314,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(Cli::parse().command)) {
+    match runtime.block_on(run(command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("parley-server: {error}");
@@ -281,14 +323,35 @@ fn main() -> ExitCode {
     }
 }
 
+/// Options and variables, then the file, then what is built in. Starts the log, whose form stands there too.
 fn config(store: Store) -> Result<Config> {
-    Ok(Config { database: Database::parse(store.database_url.as_deref())?, ..Config::new(store.data) })
+    let file = File::read(&store.config.unwrap_or_else(|| store.data.join("parley.toml")))?;
+    start_log(store.log_json || file.log_json);
+    let built_in = Config::new(store.data);
+    let url = store.database_url.or_else(|| file.database_url.map(|url| url.expose().to_owned()));
+    Ok(Config {
+        database: Database::parse(url.as_deref())?,
+        listen: file.listen.unwrap_or(built_in.listen),
+        graph_url: file.graph_url.unwrap_or(built_in.graph_url.clone()),
+        senders: file.senders.unwrap_or(built_in.senders),
+        on: file.on,
+        off: file.off,
+        metrics_token: store.metrics_token.map(Secret::new).or(file.metrics_token),
+        ..built_in
+    })
 }
 
 async fn run(command: Command) -> Result<()> {
     match command {
         Command::Serve { store, listen, graph_url, mail, behind_proxy } => {
-            serve(mail.put(Config { listen, graph_url, behind_proxy, ..config(store)? })).await
+            let config = config(store)?;
+            let listen = listen.unwrap_or(config.listen);
+            let graph_url = graph_url.unwrap_or(config.graph_url.clone());
+            serve(mail.put(Config { listen, graph_url, behind_proxy, ..config })).await
+        }
+        Command::Config { store } => {
+            println!("{:#?}", config(store)?);
+            Ok(())
         }
         Command::Migrate { store } => {
             App::open(config(store)?, Deps::system()).await?.close().await;
@@ -405,6 +468,26 @@ async fn administer(app: &App, command: AdminCommand) -> Result<()> {
             }
             if damaged {
                 return Err(Error::Damaged("audit"));
+            }
+        }
+        AdminCommand::Backup { file } => {
+            let count = admin.backup(&file).await?;
+            println!("{} rows of {} workspaces", count.rows, count.workspaces);
+        }
+        AdminCommand::Restore { file } => {
+            let count = admin.restore(&file).await?;
+            println!("{} rows of {} workspaces", count.rows, count.workspaces);
+        }
+        AdminCommand::EraseContact { workspace, contact } => admin.erase_contact(workspace, contact).await?,
+        AdminCommand::Jobs { command: JobsCommand::Dead } => {
+            for job in admin.dead_jobs().await? {
+                let reason = job.reason.as_deref().unwrap_or("unknown");
+                println!("{} {} after {} tries: {reason}", job.name, job.kind, job.attempts);
+            }
+        }
+        AdminCommand::Jobs { command: JobsCommand::Replay { name } } => {
+            if !admin.replay_job(&name).await? {
+                return Err(Error::Refused(Code::NotFound, "no dead job has that name"));
             }
         }
         AdminCommand::RotateKeys => println!("data keys wrapped anew: {}", admin.rotate_keys().await?),

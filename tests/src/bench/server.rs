@@ -214,7 +214,9 @@ async fn edits(stack: &Stack, session: &Session, ids: &[ConversationId], batch: 
             let http = http();
             while Instant::now() < until {
                 let intents = (0..batch).map(|_| note(ids, number.fetch_add(1, Ordering::Relaxed))).collect();
-                let answer = post::<Push>(&http, stack, Some(session), &PushRequest { intents }).await?;
+                let answer =
+                    post::<Push>(&http, stack, Some(session), &PushRequest { intents, ..PushRequest::default() })
+                        .await?;
                 let taken = answer.answers.iter().filter(|answer| answer.result == Verdict::Applied).count();
                 accepted.fetch_add(taken, Ordering::Relaxed);
             }

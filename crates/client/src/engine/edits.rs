@@ -226,7 +226,7 @@ async fn edit_now(live: &Live, command: Command, clears: Option<(ConversationId,
         Decision::NoOp => return Ok(()),
         Decision::Refuse(code) => return Err(code.into()),
     }
-    let mut item = Pending { place: 0, intent, state: PendingState::Queued, offered: false, ask: false };
+    let mut item = Pending { place: 0, intent, state: PendingState::Queued, offered: false, before: false, ask: false };
     let stored = item.clone();
     item.place = live
         .stores

@@ -98,7 +98,8 @@ pub fn apply(connection: &Connection, slice: &Slice, pending: &[Pending], signed
         let shown = rows::seq_of(connection, row.key)?;
         let dead = if some_dead && shown.is_none() { tombstone(connection, row.key)? } else { None };
         let known = beside.or(shown).max(dead).unwrap_or(0);
-        if known > row.seq {
+        // A row of before a snapshot does not count: after a restore the server numbers anew.
+        if known > row.seq && rows::is_of(connection, row.key, generation)? {
             continue;
         }
         if beside.is_some() {
@@ -308,6 +309,14 @@ pub fn clean(connection: &Connection) -> Result<bool> {
         connection.prepare_cached("DELETE FROM gone WHERE kind = ?1 AND id = ?2")?.execute(params![kind, root])?;
     }
     Ok(true)
+}
+
+/// Makes what a server said void that was restored since: outcomes, tombstones, numbers beside pending edits.
+pub fn void(connection: &Connection) -> Result<()> {
+    connection.execute("DELETE FROM settled", [])?;
+    connection.execute("DELETE FROM tombstone", [])?;
+    connection.execute("UPDATE confirmed SET seq = 0", [])?;
+    Ok(())
 }
 
 /// Starts a snapshot over: rows of the present generation stay visible until it ends without them.

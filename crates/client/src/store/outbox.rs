@@ -28,6 +28,8 @@ pub struct Pending {
     pub state: PendingState,
     /// Some byte of it may have reached a server.
     pub offered: bool,
+    /// Some byte of it may have reached the server before that was restored: if it sends, it is not sent again by itself.
+    pub before: bool,
     /// Its root is gone, so its outcome is asked for by id.
     pub ask: bool,
 }
@@ -79,7 +81,8 @@ pub fn load(connection: &Connection) -> Result<Vec<Pending>> {
             place: row.get(0)?,
             intent: serde_json::from_str(row.get_ref(1)?.as_str().unwrap_or_default())?,
             state,
-            offered: row.get(4)?,
+            offered: row.get::<_, i64>(4)? & 1 != 0,
+            before: row.get::<_, i64>(4)? & 2 != 0,
             ask: row.get(5)?,
         });
     }
@@ -94,12 +97,14 @@ pub fn put(connection: &Connection, item: &Pending) -> Result<i64> {
         PendingState::NeedsReview(code) => ("needs_review", Some(code.as_str())),
     };
     let json = serde_json::to_string(&item.intent)?;
+    // The second bit: offered before a restore.
+    let offered = i64::from(item.offered) | i64::from(item.before) << 1;
     Ok(connection
         .prepare_cached(
             "INSERT INTO intent (place, id, intent, state, code, offered, ask) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (place) DO UPDATE SET id=?2, intent=?3, state=?4, code=?5, offered=?6, ask=?7 RETURNING place",
         )?
-        .query_row(params![place, Id(item.intent.id.0), json, state, code, item.offered, item.ask], |row| row.get(0))?)
+        .query_row(params![place, Id(item.intent.id.0), json, state, code, offered, item.ask], |row| row.get(0))?)
 }
 
 /// Forgets an intent.

@@ -35,6 +35,13 @@ pub fn table(kind: Kind) -> &'static str {
     }
 }
 
+/// Whether a row came with this generation; also when there is none, or its confirmed form is kept beside it.
+pub fn is_of(connection: &Connection, key: Key, generation: i64) -> Result<bool> {
+    let sql = format!("SELECT generation FROM {} WHERE id = ?1", table(key.kind));
+    let of: Option<i64> = connection.prepare_cached(&sql)?.query_row([Id(key.id)], |row| row.get(0)).optional()?;
+    Ok(of.is_none_or(|of| of >= generation))
+}
+
 /// `seq` of the row that is shown, if there is one.
 pub fn seq_of(connection: &Connection, key: Key) -> Result<Option<u64>> {
     let sql = match key.kind {

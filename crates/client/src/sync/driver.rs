@@ -1,5 +1,6 @@
 //! Carries out what the planner says: the only asynchronous part of sync.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,22 +197,39 @@ async fn authenticate(live: &Live) -> Step {
 
 /// Offers a batch. Each intent is marked as offered, durably, before the first byte of it leaves.
 async fn push(live: &Live) -> Step {
-    let batch = {
+    let (batch, fresh) = {
         let _edits = live.edits.lock().await;
         let pending = live.pending();
         let batch = live.offerable(&pending, PUSH_INTENTS);
         let mut marked = pending.as_ref().clone();
+        let mut fresh = BTreeSet::new();
         for item in marked.iter_mut().filter(|item| batch.iter().any(|offered| offered.intent.id == item.intent.id)) {
+            if !item.offered {
+                fresh.insert(item.intent.id);
+            }
             item.offered = true;
         }
         live.replace_pending(marked).await?;
-        batch
+        (batch, fresh)
     };
     if batch.is_empty() {
         return Ok(Progress::default());
     }
-    let request = PushRequest { intents: batch.into_iter().map(|item| item.intent).collect() };
-    let answer = call::<Push>(live, &request).await?;
+    let position = live.stores.replica.read(session::position).await?;
+    let request = PushRequest {
+        cursor: position.cursor.or(position.snapshot_after),
+        offered_before: batch.iter().filter(|item| item.before).map(|item| item.intent.id).collect(),
+        intents: batch.into_iter().map(|item| item.intent).collect(),
+    };
+    let answer = match call::<Push>(live, &request).await {
+        Ok(answer) => answer,
+        Err(failure) if failure.resync.is_some() => {
+            // The server looked at nothing: what was offered for the first time still is new to it.
+            take_back(live, &fresh).await?;
+            return restart(live, failure).await;
+        }
+        Err(failure) => return Err(failure),
+    };
     let mut answered = lock(&live.answered);
     for intent in &request.intents {
         // An intent without an answer was not looked at. One that is blocked waits for outcomes.
@@ -220,6 +238,16 @@ async fn push(live: &Live) -> Step {
         }
     }
     Ok(Progress::default())
+}
+
+/// Unmarks intents that no server has taken anything of.
+async fn take_back(live: &Live, fresh: &BTreeSet<IntentId>) -> Result<()> {
+    let _edits = live.edits.lock().await;
+    let mut unmarked = live.pending().as_ref().clone();
+    for item in unmarked.iter_mut().filter(|item| fresh.contains(&item.intent.id)) {
+        item.offered = false;
+    }
+    live.replace_pending(unmarked).await
 }
 
 /// Asks for outcomes by id; an intent that the server does not know was never accepted.

@@ -133,6 +133,8 @@ pub struct Machine {
     pull_wanted: bool,
     /// The last push failed: pull before the next one, so that a push that cannot succeed does not stop news.
     pull_first: bool,
+    /// The running snapshot has begun: an outcome of before its beginning would come by no pull.
+    begun: bool,
     socket: Socket,
     /// The socket is not tried before.
     socket_at: Timestamp,
@@ -152,6 +154,7 @@ impl Machine {
             authenticated: false,
             pull_wanted: true,
             pull_first: false,
+            begun: false,
             socket: Socket::Down,
             socket_at: now,
             failures: 0,
@@ -218,6 +221,7 @@ impl Machine {
                 self.in_hand = None;
                 self.facts = facts;
                 self.authenticated = false;
+                self.begun = false;
                 self.pull_wanted = true;
                 self.link.syncing = Some(0);
             }
@@ -261,6 +265,7 @@ impl Machine {
                 self.pull_first = false;
             }
             Some(Work::Snapshot) => {
+                self.begun = true;
                 self.pull_first = false;
                 self.link.syncing = more.then_some(u32::try_from(remaining).unwrap_or(u32::MAX));
                 self.pull_wanted = true;
@@ -325,7 +330,7 @@ impl Machine {
         let wanted = [
             (contact && !self.authenticated, Work::Authenticate),
             (talk && facts.ask, Work::Outcomes),
-            (talk && facts.push && !self.pull_first, Work::Push),
+            (talk && (facts.cursor || self.begun) && facts.push && !self.pull_first, Work::Push),
             (talk && facts.cursor && self.pull_wanted, Work::Pull),
             // What is hidden goes before its root may come back.
             (facts.gone, Work::Clean),

@@ -54,10 +54,24 @@ pub trait Endpoint {
     type Response: Serialize + DeserializeOwned;
 }
 
+/// A route as text.
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    pub name: &'static str,
+    pub path: &'static str,
+    /// Whom it serves.
+    pub admits: Admits,
+    /// What it does.
+    pub about: &'static str,
+    /// Names of the types of its bodies.
+    pub request: &'static str,
+    pub response: &'static str,
+}
+
 macro_rules! endpoints {
-    ($($(#[$doc:meta])* $name:ident: $path:literal, $admits:ident $(($permission:ident))? $(+ $step:ident)?, $request:ty => $response:ty;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident: $path:literal, $admits:ident $(($permission:ident))? $(+ $step:ident)?, $request:ty => $response:ty;)*) => {
         $(
-            $(#[$doc])*
+            $(#[doc = $doc])*
             #[derive(Clone, Copy, Debug)]
             pub struct $name;
             impl Endpoint for $name {
@@ -68,6 +82,15 @@ macro_rules! endpoints {
                 type Response = $response;
             }
         )*
+        /// Every route as text, for descriptions of the whole.
+        pub const DESCRIBED: &[Described] = &[$(Described {
+            name: stringify!($name),
+            path: $path,
+            admits: $name::ADMITS,
+            about: concat!($($doc),*),
+            request: stringify!($request),
+            response: stringify!($response),
+        }),*];
         /// Every path.
         pub const PATHS: &[&str] = &[$($path),*];
         /// Every route with its decision.

@@ -57,10 +57,18 @@ pub enum Command {
 }
 
 /// A batch, applied in order.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PushRequest {
     pub intents: Vec<Intent>,
+    /// Where the desk stands, as the server gave it: a cursor, or the place in a snapshot. A push from before a restore is
+    /// answered with [`super::change::ResyncRequired`] and nothing of it is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Those of `intents` of which a byte may have reached the server before it was restored: such a send is recorded as
+    /// unconfirmed, never sent by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offered_before: Vec<IntentId>,
 }
 
 /// The answers, in the order of the batch. They are hints: the desk drops an intent only when a pull brings its outcome.

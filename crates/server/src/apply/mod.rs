@@ -48,8 +48,12 @@ pub async fn run(core: Arc<Core>) {
         if core.stopping() {
             return;
         }
+        let since = std::time::Instant::now();
         match step(&core).await {
-            Ok(true) => failures = 0,
+            Ok(true) => {
+                failures = 0;
+                core.metrics.applied(since);
+            }
             Ok(false) => {
                 failures = 0;
                 let _ = tokio::time::timeout(REST, core.apply_wake.notified()).await;

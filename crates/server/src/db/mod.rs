@@ -17,9 +17,12 @@ pub mod audit;
 #[cfg(test)]
 mod audit_tests;
 mod dialect;
+pub mod dump;
+pub mod erasing;
 pub mod factors;
 pub mod intents;
 pub mod invitations;
+pub mod jobs;
 #[cfg(test)]
 mod key_tests;
 pub mod keys;

@@ -240,6 +240,12 @@ pub async fn withdraw<C: ConnectionTrait>(txn: &C, workspace: WorkspaceId, messa
     Ok(done.rows_affected == 1)
 }
 
+/// How many rows there are.
+pub async fn count_rows<C: ConnectionTrait>(connection: &C) -> Result<u64> {
+    use sea_orm::PaginatorTrait;
+    Ok(Entity::find().count(connection).await?)
+}
+
 /// Every row, for tests and operators.
 pub async fn all<C: ConnectionTrait>(connection: &C) -> Result<Vec<Entry>> {
     Entity::find().order_by_asc(Column::Place).all(connection).await?.into_iter().map(entry).collect()

@@ -183,6 +183,40 @@ fn maybe(table: &'static str, name: &'static str, r#type: Type) -> Step {
     Step { name: format!("column_{table}_{name}"), table, kind: Kind::Column(column) }
 }
 
+/// How a column's values look from outside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    Text,
+    Bytes,
+    Whole,
+    Flag,
+}
+
+/// Every table with its columns, parents before children.
+pub(super) fn tables() -> Vec<(&'static str, Vec<(&'static str, Form)>)> {
+    let form = |column: &Column| match column.r#type {
+        Type::Id | Type::Key(_) | Type::Text | Type::Long => Form::Text,
+        Type::Bytes => Form::Bytes,
+        Type::Whole => Form::Whole,
+        Type::Flag => Form::Flag,
+    };
+    let mut found: Vec<(&'static str, Vec<(&'static str, Form)>)> = Vec::new();
+    for step in steps() {
+        match &step.kind {
+            Kind::Table { columns, .. } => {
+                found.push((step.table, columns.iter().map(|column| (column.name, form(column))).collect()));
+            }
+            Kind::Column(column) => {
+                if let Some((_, columns)) = found.iter_mut().find(|(table, _)| *table == step.table) {
+                    columns.push((column.name, form(column)));
+                }
+            }
+            Kind::Index { .. } => {}
+        }
+    }
+    found
+}
+
 /// Names are recorded in the database: a step is never changed once released, only followed by others.
 fn steps() -> Vec<Step> {
     use Type::*;
@@ -359,5 +393,10 @@ fn steps() -> Vec<Step> {
             subject: Key(64); wrong: Whole; at: Whole;
         }),
         index("sign_in_try", "sign_in_try_at", &["at"]),
+        table!("job", key ["name"], {
+            name: Key(128); kind: Key(32); workspace: Id, null; priority: Whole; state: Key(16); run_at: Whole; every_ms: Whole, null;
+            lease_until: Whole, null; node: Key(64), null; attempts: Whole; claims: Whole; reason: Key(64), null; body: Long;
+        }),
+        index("job", "job_due", &["state", "priority", "run_at"]),
     ]
 }

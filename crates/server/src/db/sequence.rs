@@ -186,3 +186,10 @@ async fn put_changes<C: ConnectionTrait>(txn: &C, changes: Vec<table::change::Mo
     )
     .await
 }
+
+/// Forgets deletions that every desk has seen, or is too far behind to ask for.
+pub async fn forget_tombstones<C: ConnectionTrait>(txn: &C, before: Timestamp) -> Result<()> {
+    use table::change::{Column, Entity};
+    Entity::delete_many().filter(Column::Deleted.eq(true)).filter(Column::At.lt(before.0)).exec(txn).await?;
+    Ok(())
+}

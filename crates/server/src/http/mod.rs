@@ -3,6 +3,7 @@
 
 mod access;
 mod auth;
+mod operate;
 mod poke;
 mod problem;
 mod remote;
@@ -69,6 +70,9 @@ pub fn router(core: Arc<Core>) -> Router {
         .merge(desk)
         .merge(meta)
         .route(POKE_PATH, get(poke::socket))
+        .route(operate::READY_PATH, get(operate::ready))
+        .route(operate::METRICS_PATH, get(operate::numbers))
+        .route(operate::OPENAPI_PATH, get(operate::description))
         .route(HEALTH_PATH, get(|| async { Json(json!({ "status": "ok" })) }))
         .fallback(|| async { Refusal::from(Error::Refused(parley_domain::Code::NotFound, "no such route")) })
         .method_not_allowed_fallback(|| async {
@@ -78,6 +82,7 @@ pub fn router(core: Arc<Core>) -> Router {
             )
         })
         .layer(axum::middleware::map_response(guard))
+        .layer(axum::middleware::from_fn_with_state(core.clone(), crate::metrics::count))
         .with_state(core)
 }
 

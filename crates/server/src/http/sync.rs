@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use parley_domain::protocol::endpoint::{Backfill, Outcomes, Pull, Push, Snapshot};
-use parley_domain::protocol::intent::{OutcomesAnswer, PushAnswer};
+use parley_domain::protocol::intent::OutcomesAnswer;
 use serde::Serialize;
 
 use super::auth::Asked;
@@ -47,11 +47,8 @@ pub async fn backfill(
 }
 
 /// `POST /v1/sync/push`
-pub async fn push(
-    State(core): State<Arc<Core>>,
-    Asked { ctx, request, .. }: Asked<Push>,
-) -> Result<Json<PushAnswer>, Refusal> {
-    Ok(Json(sync::push::push(&core, &ctx, request).await?))
+pub async fn push(State(core): State<Arc<Core>>, Asked { ctx, request, .. }: Asked<Push>) -> Result<Response, Refusal> {
+    Ok(sync::push::push(&core, &ctx, request).await?.into_response())
 }
 
 /// `POST /v1/sync/outcomes`

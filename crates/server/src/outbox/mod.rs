@@ -20,6 +20,7 @@ use crate::db::transaction;
 use crate::error::Result;
 
 pub use result::Sent;
+pub(crate) use result::unconfirmed_after_restore;
 
 /// How long the loop rests when nobody wakes it: leases and waiting times are looked at this often.
 const REST: Duration = Duration::from_millis(250);

@@ -39,6 +39,13 @@ pub enum Sent {
 /// Records a result; the database is asked again until it takes it or the server stops, because the result is the only
 /// evidence at hand. If it is lost after all, the row is found in hand and becomes unknown.
 pub(super) async fn record(core: &Core, entry: &Entry, sent: Sent) {
+    core.metrics.sent(match &sent {
+        Sent::Accepted { .. } => "accepted",
+        Sent::Rejected { .. } => "rejected",
+        Sent::NotSent { .. } => "not_sent",
+        Sent::Unknown => "unknown",
+        Sent::LeaseOver => "lease_over",
+    });
     let mut pause = Duration::from_millis(50);
     loop {
         match try_record(core, entry, &sent).await {
@@ -97,6 +104,15 @@ async fn unconfirmed_in(txn: &Txn, core: &Core, entry: &Entry) -> Result<Option<
     if still.is_none_or(|row| row.settle_by.is_none_or(|by| by > now)) {
         return Ok(None);
     }
+    settle(txn, core, entry, |message| {
+        message.delivery.as_mut().is_some_and(|delivery| delivery.observe(DeliveryState::Unconfirmed, now))
+    })
+    .await
+}
+
+/// What was on its way when a backup was made may have been sent since: it is unconfirmed, and leaves the outbox.
+pub(crate) async fn unconfirmed_after_restore(txn: &Txn, core: &Core, entry: &Entry) -> Result<Option<Moved>> {
+    let now = core.now();
     settle(txn, core, entry, |message| {
         message.delivery.as_mut().is_some_and(|delivery| delivery.observe(DeliveryState::Unconfirmed, now))
     })

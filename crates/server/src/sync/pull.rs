@@ -108,6 +108,26 @@ fn judge(core: &Core, ctx: &WorkspaceCtx, lineage: &str, cursor: Option<Cursor>)
     Ok(cursor.seq)
 }
 
+/// The refusal of a cursor, or of a place in a snapshot, that is of another lineage or not ours at all.
+pub(super) async fn other_lineage(core: &Core, ctx: &WorkspaceCtx, place: &str) -> Result<Option<ResyncRequired>> {
+    #[derive(serde::Deserialize)]
+    struct Bound {
+        lineage: String,
+    }
+    let bound = cursor::take::<Bound>(&core.keys, cursor::PULL, place)
+        .or_else(|| cursor::take::<Bound>(&core.keys, cursor::WALK, place));
+    let (_, lineage) = sequence::head(core.db.reader(), ctx.workspace()).await?;
+    let reason = match bound {
+        Some(bound) if bound.lineage == lineage => return Ok(None),
+        Some(_) => ResyncReason::Lineage,
+        None => ResyncReason::Invalid,
+    };
+    let txn = core.db.snapshot().await?;
+    let required = resync(&txn, ctx, reason, lineage).await?;
+    txn.rollback().await?;
+    Ok(Some(required))
+}
+
 /// The refusal of a cursor, with what stays allowed.
 pub(super) async fn resync(
     txn: &Txn,

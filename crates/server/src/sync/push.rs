@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use parley_domain::content::Content;
 use parley_domain::decide::{Decision, activity, decide, needed};
+use parley_domain::delivery::DeliveryState;
 use parley_domain::entity::{Entity, Key, Kind, RowSet};
 use parley_domain::limits::{OUTCOME_KEPT, PUSH_INTENTS};
 use parley_domain::message::{Direction, Message};
 use parley_domain::protocol::intent::{
     Answer, Command, Intent, Outcome, OutcomesAnswer, OutcomesRequest, PushAnswer, PushRequest, Verdict,
 };
-use parley_domain::{Code, ConversationId, InboxId, MessageId, MessageText, Timestamp, WorkspaceId};
+use parley_domain::{Code, ConversationId, InboxId, IntentId, MessageId, MessageText, Timestamp, WorkspaceId};
 use tokio::sync::oneshot;
 
+use super::pull::{self, Answer as Page};
 use crate::app::Core;
 use crate::db::outbox::{self, Entry, State};
 use crate::db::rows::{self, Written};
@@ -31,6 +33,8 @@ struct Waiting {
     intents: Vec<Intent>,
     /// Ids of the activity lines that the edits may make.
     lines: Vec<MessageId>,
+    /// Those that may have been offered before a restore.
+    before: BTreeSet<IntentId>,
     answer: oneshot::Sender<Result<Vec<Answer>>>,
 }
 
@@ -53,15 +57,22 @@ impl std::fmt::Debug for Lanes {
 
 /// Applies a batch in its order. The answers are hints: a desk drops an intent when a pull brings its outcome.
 ///
-/// Pushes that come in while another is being written are written together, in one transaction.
-pub async fn push(core: &Arc<Core>, ctx: &WorkspaceCtx, request: PushRequest) -> Result<PushAnswer> {
+/// Pushes that come in while another is being written are written together, in one transaction. A push from before a restore is
+/// refused as a whole: what it offers must be marked first (SYNC.md S71).
+pub async fn push(core: &Arc<Core>, ctx: &WorkspaceCtx, request: PushRequest) -> Result<Page<PushAnswer>> {
     if request.intents.len() > PUSH_INTENTS {
         return Err(Error::Refused(Code::BadRequest, "too many intents in one push"));
     }
+    if let Some(cursor) = &request.cursor
+        && let Some(required) = pull::other_lineage(core, ctx, cursor).await?
+    {
+        return Ok(Page::Resync(required));
+    }
     let lines = request.intents.iter().map(|_| MessageId(core.new_id())).collect();
+    let before = request.offered_before.into_iter().collect();
     let (answer, answered) = oneshot::channel();
     let lane = Arc::clone(held(&core.pushes.0).entry(ctx.workspace()).or_default());
-    held(&lane.waiting).push(Waiting { ctx: ctx.clone(), intents: request.intents, lines, answer });
+    held(&lane.waiting).push(Waiting { ctx: ctx.clone(), intents: request.intents, lines, before, answer });
     // In a task of its own: a desk that hangs up must not undo what others share with it.
     let core = core.clone();
     tokio::spawn(async move {
@@ -71,7 +82,7 @@ pub async fn push(core: &Arc<Core>, ctx: &WorkspaceCtx, request: PushRequest) ->
         write_together(&core, waiting).await;
     });
     let answers = answered.await.map_err(|_| Error::Stopping)??;
-    Ok(PushAnswer { answers })
+    Ok(Page::Page(PushAnswer { answers }))
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -127,10 +138,17 @@ struct Edit<'a> {
     ctx: &'a WorkspaceCtx,
     intent: &'a Intent,
     line: MessageId,
+    /// It may have been offered before a restore.
+    before: bool,
 }
 
 fn edits(push: &Waiting) -> impl Iterator<Item = Edit<'_>> {
-    push.intents.iter().zip(&push.lines).map(|(intent, line)| Edit { ctx: &push.ctx, intent, line: *line })
+    push.intents.iter().zip(&push.lines).map(|(intent, line)| Edit {
+        ctx: &push.ctx,
+        intent,
+        line: *line,
+        before: push.before.contains(&intent.id),
+    })
 }
 
 /// Wakes who waits for what was committed.
@@ -193,7 +211,7 @@ async fn apply_all(txn: &Txn, core: &Core, edits: &[Edit<'_>]) -> Result<Vec<Don
     }
     let mut done = Vec::with_capacity(edits.len());
     for edit in edits {
-        done.push(apply(txn, core, edit.ctx, edit.intent, edit.line).await?);
+        done.push(apply(txn, core, edit.ctx, edit.intent, edit.line, edit.before).await?);
     }
     Ok(done)
 }
@@ -203,7 +221,14 @@ fn is_locked(kind: Kind) -> bool {
     matches!(kind, Kind::Conversation | Kind::Message | Kind::Order)
 }
 
-async fn apply(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, intent: &Intent, line: MessageId) -> Result<Done> {
+async fn apply(
+    txn: &Txn,
+    core: &Core,
+    ctx: &WorkspaceCtx,
+    intent: &Intent,
+    line: MessageId,
+    before: bool,
+) -> Result<Done> {
     let workspace = ctx.workspace();
     let now = core.now();
     let asked: Vec<_> = intent.after.iter().copied().chain([intent.id]).collect();
@@ -230,16 +255,28 @@ async fn apply(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, intent: &Intent, line
     match decision {
         Decision::NoOp => settle(txn, ctx, intent, Verdict::NoOp, now).await,
         Decision::Refuse(code) => settle(txn, ctx, intent, Verdict::Refused { code }, now).await,
-        Decision::Write(entities) => {
+        Decision::Write(mut entities) => {
+            let sends = !(before && unconfirm(&mut entities, now));
             if let Command::CancelSend { message, .. } = &intent.command
                 && !outbox::withdraw(txn, workspace, *message).await?
             {
                 // A sender has it in hand.
                 return settle(txn, ctx, intent, Verdict::Refused { code: Code::Conflict }, now).await;
             }
-            write(txn, ctx, intent, &rows, entities, line, now).await
+            write(txn, ctx, intent, &rows, entities, line, sends, now).await
         }
     }
+}
+
+/// A send that was offered before a restore may have gone out then: whether it did is not known.
+fn unconfirm(entities: &mut [Entity], now: Timestamp) -> bool {
+    let mut any = false;
+    for entity in entities {
+        if let Entity::Message(Message { delivery: Some(delivery), .. }) = entity {
+            any |= delivery.observe(DeliveryState::Unconfirmed, now);
+        }
+    }
+    any
 }
 
 /// The time that a UUIDv7 was made at.
@@ -274,6 +311,7 @@ async fn settle(txn: &Txn, ctx: &WorkspaceCtx, intent: &Intent, verdict: Verdict
     Ok(Done::only(verdict))
 }
 
+#[expect(clippy::too_many_arguments, reason = "everything that the transaction has found out")]
 async fn write(
     txn: &Txn,
     ctx: &WorkspaceCtx,
@@ -281,6 +319,7 @@ async fn write(
     rows: &RowSet,
     entities: Vec<Entity>,
     line: MessageId,
+    sends: bool,
     now: Timestamp,
 ) -> Result<Done> {
     let workspace = ctx.workspace();
@@ -326,7 +365,9 @@ async fn write(
     let keys: Vec<Key> = written.iter().map(|row| row.entity.key()).collect();
     let mut block = sequence::take(txn, workspace, written.len() + 1, 0).await?;
     let mut queued = Vec::new();
-    if let Command::SendMessage { message, resend_of, .. } = &intent.command {
+    if let Command::SendMessage { message, resend_of, .. } = &intent.command
+        && sends
+    {
         queued.push(Entry {
             workspace,
             message: *message,

@@ -10,6 +10,7 @@ mod inbound;
 mod logs;
 mod mask;
 mod members;
+mod operate;
 mod outbound;
 mod payloads;
 mod remote;

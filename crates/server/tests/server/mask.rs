@@ -88,7 +88,7 @@ async fn no_byte_of_a_phone_number_reaches_an_agent_where_contacts_are_masked(wo
         resend_of: None,
         newest_shown: None,
     };
-    let push = PushRequest { intents: vec![ann.intent(&world, send)] };
+    let push = PushRequest { intents: vec![ann.intent(&world, send)], ..PushRequest::default() };
     seen += &wire::<Push>(&world, &ann, serde_json::to_value(&push).unwrap()).await;
     eventually("it was sent", async || world.sim.ledger().len() == 1).await;
     world.webhook(&text(&world, "wamid.three", 1, "thanks")).await;

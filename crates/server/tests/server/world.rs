@@ -372,7 +372,7 @@ impl Desk {
     }
 
     pub async fn push(&self, world: &World, intents: Vec<Intent>) -> Vec<Verdict> {
-        let answer = self.call::<Push>(world, &PushRequest { intents }).await.unwrap();
+        let answer = self.call::<Push>(world, &PushRequest { intents, ..PushRequest::default() }).await.unwrap();
         answer.answers.into_iter().map(|answer| answer.result).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The audit log (entries, the head of each chain, checkpoints), wrapped data keys, what left for a sub-processor. Column meanings stand in privacy/inventory.toml; types in
+//! The audit log (entries, the head of each chain, checkpoints), wrapped data keys, what left for a sub-processor, jobs. Column meanings stand in privacy/inventory.toml; types in
 //! `db/schema.rs`.
 
 /// Rows of `audit`.
@@ -108,6 +108,35 @@ pub mod egress_record {
         pub calls: i64,
         pub bytes: i64,
         pub at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Rows of `job`.
+pub mod job {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "job")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub name: String,
+        pub kind: String,
+        pub workspace: Option<String>,
+        pub priority: i64,
+        pub state: String,
+        pub run_at: i64,
+        pub every_ms: Option<i64>,
+        pub lease_until: Option<i64>,
+        pub node: Option<String>,
+        pub attempts: i64,
+        pub claims: i64,
+        pub reason: Option<String>,
+        pub body: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
