@@ -1,6 +1,7 @@
 // All words of the window. Keys are typed by the English catalogs; arguments are ICU, so plurals and order belong to the
 // language. `en.json` holds what the start of the window needs; `later/` what screens need that are loaded on demand.
 import { IntlMessageFormat } from 'intl-messageformat';
+import { late } from '../late';
 import en from './en.json';
 import type laterEn from './later/en.json';
 
@@ -63,7 +64,7 @@ export async function setLocale(next: Locale): Promise<void> {
 
 /** Resolves to a screen that is loaded on demand, together with the words that such screens need. */
 export async function later<T>(screen: Promise<T>): Promise<T> {
-  complete ??= Promise.all([laterLoaders.en(), laterLoaders[locale]()]).then(([first, own]) => {
+  complete ??= Promise.all([late(laterLoaders.en), late(laterLoaders[locale])]).then(([first, own]) => {
     english = { ...en, ...first.default };
     catalog = { ...catalog, ...own.default };
   });
