@@ -16,8 +16,12 @@ async fn call(engine: State<'_, Engine>, name: String, args: Value) -> Result<Va
 
 /// Opens the window and returns when it was closed and the engine has stopped.
 pub fn run(options: Options) -> Result<(), String> {
-    let app = tauri::Builder::default()
-        .plugin(tauri_plugin_single_instance::init(|app, _arguments, _folder| to_front(app)))
+    let mut builder = tauri::Builder::default();
+    if options.data_dir.is_none() {
+        // A desk on a folder of its own may stand beside the member's usual one; the folder's lock keeps each to one program.
+        builder = builder.plugin(tauri_plugin_single_instance::init(|app, _arguments, _folder| to_front(app)));
+    }
+    let app = builder
         .plugin(tauri_plugin_notification::init())
         .plugin(tauri_plugin_updater::Builder::new().build())
         .invoke_handler(tauri::generate_handler![call])

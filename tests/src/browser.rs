@@ -114,6 +114,20 @@ impl Window {
         }
     }
 
+    /// From here on the page notes what goes wrong in it; [`Self::faults`] tells.
+    pub async fn note_faults(&self) -> Fallible {
+        let script = "window.__faults ??= []; \
+            addEventListener('error', (e) => window.__faults.push(`${e.message} ${e.error?.stack ?? ''}`)); \
+            addEventListener('unhandledrejection', (e) => window.__faults.push(`${e.reason} ${e.reason?.stack ?? ''}`));";
+        self.script(script, vec![]).await.map(drop)
+    }
+
+    /// What went wrong in the page since [`Self::note_faults`].
+    pub async fn faults(&self) -> Fallible<Vec<String>> {
+        let noted = self.script("return window.__faults ?? []", vec![]).await?;
+        Ok(noted.as_array().into_iter().flatten().filter_map(|fault| fault.as_str().map(str::to_owned)).collect())
+    }
+
     /// Elements that match now.
     pub async fn count(&self, css: &str) -> Fallible<usize> {
         Ok(self.client.find_all(Locator::Css(css)).await?.len())

@@ -1,6 +1,7 @@
 //! The whole of Parley as real programs: simulator, server, desk, window. Scenarios, the demo's story and the benchmarks are
 //! built on this.
 
+pub mod access_story;
 pub mod bench;
 pub mod browser;
 pub mod desk;

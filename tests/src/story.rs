@@ -14,6 +14,7 @@ use xtask::failure::Failure;
 use xtask::process::output;
 
 use crate::Fallible;
+use crate::access_story;
 use crate::browser::Window;
 use crate::stack::{Database, RHEA, Stack};
 use crate::transcript::Transcript;
@@ -70,12 +71,14 @@ pub async fn play<'a>(setting: &'a Setting<'a>) -> Fallible<Story<'a>> {
         Err(failure) => {
             // What the window showed when it went wrong.
             story.end_step()?;
+            setting.desktop.screenshot(&setting.out.join("failed.png"))?;
             Err(failure)
         }
     }
 }
 
-fn test_id(id: &str) -> String {
+/// The selector of an element with that test id.
+pub fn test_id(id: &str) -> String {
     format!("[data-testid=\"{id}\"]")
 }
 
@@ -92,7 +95,7 @@ impl<'a> Story<'a> {
         self.order_reaches_the_board().await?;
         self.server_dies_in_the_middle_of_a_send().await?;
         self.opens_with_the_network_down().await?;
-        self.end_step()
+        self.access_is_given_and_taken().await
     }
 
     async fn begin(setting: &'a Setting<'a>) -> Fallible<Self> {
@@ -359,9 +362,27 @@ impl<'a> Story<'a> {
         self.transcript.measured("start of the program → inbox painted, driver included", painted)
     }
 
-    /// Brings the server back and fills the simulator with customers who go on talking, for people who want to play.
-    pub async fn stay(&mut self) -> Fallible {
+    async fn access_is_given_and_taken(&mut self) -> Fallible {
+        self.end_step()?;
+        let inbox = self.stack.connect_second_inbox()?;
         self.stack.start_server()?;
+        self.window()?.find(&format!("{}[data-state=\"online\"]", test_id("status-connection"))).await?;
+        let window = self.window.as_ref().ok_or_else(|| Failure::new("the window is closed"))?;
+        if self.setting.break_step.as_deref() == Some("access") {
+            return Err(Failure::new("step “access” was broken on purpose"));
+        }
+        window.note_faults().await?;
+        let setting = self.setting;
+        let played =
+            access_story::play(setting.desktop, &self.stack, window, &inbox, &mut self.transcript, &self.logs).await;
+        match window.faults().await?.as_slice() {
+            [] => played,
+            faults => Err(Failure::new(format!("the page had faults: {}", faults.join("; ")))),
+        }
+    }
+
+    /// Closes the driven window, for people who want to open their own.
+    pub async fn stay(&mut self) -> Fallible {
         if let Some(window) = self.window.take() {
             window.close().await?;
         }
