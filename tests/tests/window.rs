@@ -47,8 +47,6 @@ async fn the_story_runs_and_leaves_nothing_readable_behind() -> Fallible {
     // The same scan over a run without encryption finds them: it can find something.
     let control = story.stack.folder().join("control");
     let mut plain = Desk::new(&control, &out.join("control/desk")).with("PARLEY_CIPHER_OFF", "1");
-    let mut story = story;
-    story.stack.start_server()?;
     plain.start(&desktop)?;
     plain.sign_in(&story.stack.address(), RHEA).await?;
     plain.stop()?;
