@@ -35,7 +35,12 @@ use crate::Fallible;
 use crate::meta::http;
 use crate::stack::{DEV, Database, Login, RHEA, Stack};
 
-const CONVERSATIONS: u64 = 1_000_000;
+/// A million, or what `PARLEY_BENCH_CONVERSATIONS` says, in whole thousands.
+fn conversations() -> u64 {
+    let asked = std::env::var("PARLEY_BENCH_CONVERSATIONS").ok();
+    asked.and_then(|text| text.parse::<u64>().ok()).unwrap_or(1_000_000) / 1_000 * 1_000
+}
+
 const LISTS: usize = 2_000;
 const PULLED_ROWS: usize = 200_000;
 const WRITERS: usize = 16;
@@ -53,7 +58,7 @@ pub async fn measure(database: Database, logs: &Path) -> Fallible<Vec<Figure>> {
     let ids = fill(&stack).await?;
     let mut figures = vec![figure(
         format!("{name}: conversations in the workspace, written in {:.0} s", started.elapsed().as_secs_f64()),
-        CONVERSATIONS as f64,
+        conversations() as f64,
         "conversations",
     )];
     stack.start_server()?;
@@ -114,7 +119,7 @@ async fn fill(stack: &Stack) -> Fallible<Vec<ConversationId>> {
     let mut random = ChaCha8Rng::seed_from_u64(30);
     let now = 1_790_000_000_000;
     let mut some = Vec::new();
-    for first in (0..CONVERSATIONS).step_by(1_000) {
+    for first in (0..conversations()).step_by(1_000) {
         let mut written = Vec::with_capacity(2_000);
         for number in first..first + 1_000 {
             let id = |kind: u128| Uuid::from_u128((kind << 76) | u128::from(number));

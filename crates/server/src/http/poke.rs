@@ -27,11 +27,13 @@ const LOOK_AGAIN: Duration = Duration::from_secs(4);
 pub async fn socket(State(core): State<Arc<Core>>, ctx: WorkspaceCtx, upgrade: WebSocketUpgrade) -> Response {
     // Listening begins before the answer, so that nothing between sign-in and the first pull is missed.
     let signals = core.pokes.listen();
-    upgrade.max_message_size(4 * 1024).on_upgrade(move |socket| async move {
-        core.metrics.sockets.inc();
-        run(socket, core.clone(), ctx, signals).await;
-        core.metrics.sockets.dec();
-    })
+    upgrade.max_message_size(4 * 1024).read_buffer_size(2 * 1024).write_buffer_size(1024).on_upgrade(
+        move |socket| async move {
+            core.metrics.sockets.inc();
+            run(socket, core.clone(), ctx, signals).await;
+            core.metrics.sockets.dec();
+        },
+    )
 }
 
 async fn run(
