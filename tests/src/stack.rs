@@ -61,6 +61,7 @@ pub struct Stack {
     logs: PathBuf,
     log_level: &'static str,
     workspace: String,
+    dev: String,
     graph: String,
 }
 
@@ -115,6 +116,7 @@ impl Stack {
             logs: logs.to_owned(),
             log_level,
             workspace: String::new(),
+            dev: String::new(),
             graph: graph.clone(),
         };
         let made = stack.admin(&[
@@ -135,6 +137,7 @@ impl Stack {
         ])?;
         let (dev, inbox) = (told(&dev, "member")?, told(&inbox, "inbox")?);
         stack.admin(&[&["grant-inbox", "--workspace", &workspace, "--member", &dev, "--inbox", &inbox]])?;
+        stack.dev = dev;
         stack.start_server()?;
         Ok(stack)
     }
@@ -148,6 +151,16 @@ impl Stack {
             &["--token", ACCESS_TOKEN, "--graph-url", &self.graph],
         ])?;
         told(&made, "inbox")
+    }
+
+    /// The workspace's id.
+    pub fn workspace(&self) -> &str {
+        &self.workspace
+    }
+
+    /// The id of [`DEV`].
+    pub fn dev(&self) -> &str {
+        &self.dev
     }
 
     /// The server's address, as a member types it.
@@ -220,14 +233,16 @@ impl Stack {
         }
     }
 
-    fn admin(&self, words: &[&[&str]]) -> Fallible<String> {
+    /// Runs a command of administration with the real program, whether the server runs or not; returns what it printed.
+    pub fn admin(&self, words: &[&[&str]]) -> Fallible<String> {
         let mut command = self.server_command();
         command.arg("admin").args(words.concat());
         self.place(&mut command);
         output(&mut command)
     }
 
-    fn server_command(&self) -> Command {
+    /// The server's program.
+    pub fn server_command(&self) -> Command {
         cargo::command(&cargo::program("parley-server").to_string_lossy())
     }
 

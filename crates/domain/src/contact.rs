@@ -10,6 +10,7 @@ use crate::{Bsuid, ContactId, IdentityId, PersonName, Phone, Timestamp, Username
 
 /// A person who writes to the business.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Contact {
     pub id: ContactId,
@@ -25,6 +26,7 @@ pub struct Contact {
 
 /// One address of a contact on a channel, scoped to a portfolio (WhatsApp) or page.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Identity {
     pub id: IdentityId,
     pub contact: ContactId,
@@ -42,6 +44,7 @@ pub struct Identity {
 
 /// What a webhook or a response says about who somebody is; any field may be missing.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sender {
     pub bsuid: Option<Bsuid>,
     pub parent_bsuid: Option<Bsuid>,

@@ -8,6 +8,7 @@ use crate::{MessageId, MessageText, PersonName, Phone};
 
 /// What a message says.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum Content {
@@ -37,6 +38,7 @@ pub enum Content {
 
 /// An attachment; bytes stand elsewhere.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Media {
     pub kind: MediaKind,
@@ -53,6 +55,7 @@ pub struct Media {
 
 /// Kinds of attachment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum MediaKind {
@@ -65,6 +68,7 @@ pub enum MediaKind {
 
 /// A contact card; a name may be missing when the card was asked for (meta-platform.md §3.1).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ContactCard {
     pub name: Option<PersonName>,
@@ -75,6 +79,7 @@ pub struct ContactCard {
 
 /// Where a choice was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum ChoiceKind {
@@ -87,6 +92,7 @@ pub enum ChoiceKind {
 
 /// One line of a cart as the customer saw it; the price is not trusted (meta-platform.md §3.1).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct OrderLine {
     /// The catalog's SKU.
@@ -100,6 +106,7 @@ pub struct OrderLine {
 
 /// Events that appear as a line in the timeline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum SystemEvent {

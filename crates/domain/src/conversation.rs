@@ -8,6 +8,7 @@ use crate::{ContactId, ConversationId, InboxId, LabelId, MemberId, Timestamp};
 
 /// What is to be done about a conversation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum Status {
@@ -35,6 +36,7 @@ impl Status {
 
 /// The talk with one contact in one inbox. Holds no message text: previews are made on the desk from rows it may hold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Conversation {
     pub id: ConversationId,

@@ -11,6 +11,7 @@ use crate::{Code, Timestamp};
 
 /// Where an outgoing message stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum DeliveryState {
@@ -81,6 +82,7 @@ impl DeliveryState {
 
 /// Why a message was not sent or not delivered.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Failure {
     pub code: Code,
@@ -92,6 +94,7 @@ pub struct Failure {
 
 /// The delivery of one message: the shown state and when each step was first reported.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Delivery {
     pub state: DeliveryState,

@@ -14,6 +14,7 @@ use crate::workspace::{Inbox, Label, Member, Workspace};
 
 /// Kinds of synced rows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Workspace,
@@ -70,6 +71,7 @@ impl Kind {
 
 /// Kind and id of a row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Key {
     pub kind: Kind,
     pub id: Uuid,
@@ -116,6 +118,7 @@ pub type Root = Key;
 
 /// A synced row with its content.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "body", rename_all = "snake_case")]
 pub enum Entity {
     Workspace(Workspace),

@@ -7,6 +7,7 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// Why something was refused or failed. The text form (`snake_case`) is what travels and what catalogs translate.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
         pub enum Code {
             $($(#[$doc])* #[serde(rename = $text)] $name,)*

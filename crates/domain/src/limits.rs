@@ -1,6 +1,32 @@
 //! Every limit in one place. Sizes in bytes, counts in rows, times in milliseconds unless the name says otherwise.
 
+use std::num::NonZeroU32;
+
+use serde::Deserialize;
+
 use crate::time::{DAY, HOUR, MINUTE, SECOND};
+
+/// How often something may happen: so many times at once, and then so many times a second.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    pub per_second: NonZeroU32,
+    pub burst: NonZeroU32,
+}
+
+impl Rate {
+    /// A rate; zero is taken for one.
+    pub const fn new(per_second: u32, burst: u32) -> Self {
+        Self { per_second: at_least_one(per_second), burst: at_least_one(burst) }
+    }
+}
+
+const fn at_least_one(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}
 
 /// Largest webhook body taken; Meta sends up to 3 MB (meta-platform.md §1.3).
 pub const WEBHOOK_BODY_MAX: usize = 4 * 1024 * 1024;
@@ -74,3 +100,25 @@ pub const AUDIT_CHECKPOINT_ENTRIES: u64 = 1_000;
 pub const AUDIT_CHECKPOINT_EVERY: i64 = 10 * MINUTE;
 /// Attachments go up in parts of this size, and media stands in rows of it.
 pub const CHUNK: usize = 256 * 1024;
+/// Requests from one network address: an office of some hundred desks behind one address is one.
+pub const RATE_ADDRESS: Rate = Rate::new(2_000, 4_000);
+/// Requests from one network address that need no token: signing in, refreshing tokens, taking an invitation.
+pub const RATE_STRANGER: Rate = Rate::new(50, 600);
+/// Requests of one workspace, all its devices together.
+pub const RATE_WORKSPACE: Rate = Rate::new(2_000, 8_000);
+/// Pulls, pages of snapshots and backfills of one device.
+pub const RATE_SYNC: Rate = Rate::new(200, 1_000);
+/// Pushes of one device, each of up to [`PUSH_INTENTS`] edits.
+pub const RATE_PUSH: Rate = Rate::new(200, 600);
+/// All other requests of one device.
+pub const RATE_OTHER: Rate = Rate::new(30, 200);
+/// Open sockets of one device; a newer one closes the oldest.
+pub const SOCKETS_DEVICE: usize = 4;
+/// Open sockets of one member, on all devices.
+pub const SOCKETS_MEMBER: usize = 64;
+/// Open connections from one network address.
+pub const CONNECTIONS_ADDRESS: usize = 4_096;
+/// Open connections of one server.
+pub const CONNECTIONS: usize = 32_768;
+/// A connection on which nothing is heard for this long is closed; a socket is heard at every ping.
+pub const CONNECTION_IDLE: i64 = 2 * MINUTE;

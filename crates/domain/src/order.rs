@@ -9,6 +9,7 @@ use crate::{ContactId, ConversationId, IntentId, OrderId, OrderItemId, PipelineI
 
 /// A board of stages.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Pipeline {
     pub id: PipelineId,
@@ -17,6 +18,7 @@ pub struct Pipeline {
 
 /// One column of a pipeline.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Stage {
     pub id: StageId,
@@ -30,6 +32,7 @@ pub struct Stage {
 
 /// How far the goods are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum Fulfilment {
@@ -42,6 +45,7 @@ pub enum Fulfilment {
 
 /// How far the money is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum Payment {
@@ -53,6 +57,7 @@ pub enum Payment {
 
 /// What a customer ordered.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Order {
     pub id: OrderId,
@@ -77,6 +82,7 @@ pub struct Order {
 
 /// One line of an order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct OrderItem {
     pub id: OrderItemId,

@@ -10,6 +10,7 @@ use crate::limits::{SERVICE_WINDOW, SERVICE_WINDOW_MARGIN};
 
 /// Whether free-form messages may go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum Window {

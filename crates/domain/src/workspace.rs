@@ -8,6 +8,7 @@ use crate::{InboxId, LabelId, MemberId, PersonName, Phone, WorkspaceId};
 
 /// A business that uses Parley.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Workspace {
     pub id: WorkspaceId,
@@ -16,6 +17,7 @@ pub struct Workspace {
 
 /// A person who works in the workspace, as colleagues see them (no e-mail address).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Member {
     pub id: MemberId,
@@ -26,6 +28,7 @@ pub struct Member {
 
 /// One connected endpoint.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Inbox {
     pub id: InboxId,
@@ -39,6 +42,7 @@ pub struct Inbox {
 
 /// A label; `colour` is one of the palette names `amber`, `violet`, `blue`, `green`, `rose`, `slate`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Label {
     pub id: LabelId,

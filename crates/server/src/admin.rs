@@ -1,4 +1,8 @@
-//! Administration: workspaces, members, inboxes, devices. The commands and the tests call the same functions.
+//! Administration: workspaces, members, inboxes, devices. The commands ([`command`]) and the
+//! tests call the same functions, on a server that runs too ([`socket`]).
+
+pub mod command;
+pub mod socket;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use fs4::fs_std::FileExt;
 use parley_domain::limits::SIGN_IN_HELD_BACK;
 use parley_domain::time::{DAY, new_uuid};
@@ -18,12 +19,14 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, socket};
 use crate::config::{Config, Database};
 use crate::db::Db;
 use crate::egress::Egress;
 use crate::egress::mail::Mailer;
 use crate::error::{Error, Result};
+use crate::http::connections::Bounded;
+use crate::http::quota::Quota;
 use crate::ingest::{self, Apps, Waiting};
 use crate::leaving::{self, Gatekeeper};
 use crate::metrics::Metrics;
@@ -71,6 +74,7 @@ pub struct Core {
     /// The way out for mail, where one is configured.
     pub(crate) mailer: Option<Mailer>,
     pub(crate) metrics: Metrics,
+    pub(crate) quota: Arc<Quota>,
     pub(crate) apps: Apps,
     pub(crate) ingest: mpsc::Sender<Waiting>,
     pub(crate) apply_wake: Notify,
@@ -178,6 +182,7 @@ impl App {
         let egress = Egress::new()?;
         let mailer = config.smtp.as_ref().map(Mailer::new).transpose()?;
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let quota = Arc::new(Quota::new(config.limits, deps.clock.clone()));
         let core = Core {
             config,
             db,
@@ -190,6 +195,7 @@ impl App {
             egress,
             mailer,
             metrics: Metrics::default(),
+            quota,
             apps: Apps::default(),
             ingest,
             apply_wake: Notify::new(),
@@ -233,6 +239,8 @@ impl App {
         let core = self.core.clone();
         let router = self.router();
         let mut stop = core.until_stopping();
+        // `tap_io` for its address alone, which handlers are told as that of any listener.
+        let listener = Bounded::new(listener, core.config.limits).tap_io(|_| {});
         let http = tokio::spawn(async move {
             let stopped = async move { until(&mut stop).await };
             if let Err(error) = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
@@ -244,12 +252,17 @@ impl App {
         });
         let woken = core.clone();
         let ingest = tokio::spawn(ingest::write(core.db.clone(), waiting, move || woken.feed()));
-        let work = vec![
+        let mut work = vec![
             tokio::spawn(apply::run(core.clone())),
             tokio::spawn(outbox::run(core.clone())),
             tokio::spawn(jobs::run(core.clone())),
-            tokio::spawn(egress_records(core.clone())),
+            tokio::spawn(keep_records(core.clone())),
         ];
+        match socket::listen(&core.config.data) {
+            Ok(listener) => work.push(tokio::spawn(socket::serve(core.clone(), listener))),
+            // Desks and customers are served all the same.
+            Err(error) => tracing::warn!(%error, "commands of administration must wait until the server is stopped"),
+        }
         Ok(Running { address, core, http, ingest, work })
     }
 
@@ -265,14 +278,15 @@ pub(crate) async fn until(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopping| *stopping).await;
 }
 
-/// Writes down what left, until the server stops.
-async fn egress_records(core: Arc<Core>) {
+/// Writes down what left, and forgets who has not asked lately, until the server stops.
+async fn keep_records(core: Arc<Core>) {
     let mut stop = core.until_stopping();
     loop {
         let stopping = tokio::select! {
             () = tokio::time::sleep(leaving::WRITE_EVERY) => false,
             () = until(&mut stop) => true,
         };
+        core.quota.forget();
         if let Err(error) = leaving::write(&core).await {
             tracing::warn!(%error, "what left could not be written down");
         }

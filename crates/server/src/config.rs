@@ -4,6 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use parley_domain::limits::{
+    CONNECTIONS, CONNECTIONS_ADDRESS, RATE_ADDRESS, RATE_OTHER, RATE_PUSH, RATE_STRANGER, RATE_SYNC, RATE_WORKSPACE,
+    Rate, SOCKETS_DEVICE, SOCKETS_MEMBER,
+};
 use parley_domain::protocol::session::Secret;
 use serde::Deserialize;
 
@@ -80,6 +84,64 @@ impl fmt::Debug for Smtp {
     }
 }
 
+/// How much one workspace, device, member or network address may ask for; what is not said is [`parley_domain::limits`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests from one network address.
+    pub address: Rate,
+    /// Requests without a token from one network address.
+    pub stranger: Rate,
+    /// Requests of one workspace.
+    pub workspace: Rate,
+    /// Pulls, snapshots and backfills of one device.
+    pub sync: Rate,
+    /// Pushes of one device.
+    pub push: Rate,
+    /// Other requests of one device.
+    pub other: Rate,
+    pub sockets_of_device: usize,
+    pub sockets_of_member: usize,
+    pub connections_of_address: usize,
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            address: RATE_ADDRESS,
+            stranger: RATE_STRANGER,
+            workspace: RATE_WORKSPACE,
+            sync: RATE_SYNC,
+            push: RATE_PUSH,
+            other: RATE_OTHER,
+            sockets_of_device: SOCKETS_DEVICE,
+            sockets_of_member: SOCKETS_MEMBER,
+            connections_of_address: CONNECTIONS_ADDRESS,
+            connections: CONNECTIONS,
+        }
+    }
+}
+
+impl Limits {
+    /// None that anything reaches: for measurements, and for tests whose clock stands still.
+    pub fn none() -> Self {
+        let free = Rate::new(1_000_000, u32::MAX);
+        Self {
+            address: free,
+            stranger: free,
+            workspace: free,
+            sync: free,
+            push: free,
+            other: free,
+            sockets_of_device: usize::MAX,
+            sockets_of_member: usize::MAX,
+            connections_of_address: usize::MAX,
+            connections: usize::MAX,
+        }
+    }
+}
+
 /// The server's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -103,6 +165,7 @@ pub struct Config {
     pub behind_proxy: bool,
     /// Whoever shows this token may read `/metrics`; without one there is no such route.
     pub metrics_token: Option<Secret>,
+    pub limits: Limits,
 }
 
 /// `parley.toml`: what the command line and the environment leave open. Every entry may be missing; an unknown one is an error.
@@ -118,6 +181,7 @@ pub struct File {
     pub metrics_token: Option<Secret>,
     /// Logs as one JSON object a line.
     pub log_json: bool,
+    pub limits: Limits,
 }
 
 impl File {
@@ -152,6 +216,7 @@ impl Config {
             smtp: None,
             behind_proxy: false,
             metrics_token: None,
+            limits: Limits::default(),
         }
     }
 }

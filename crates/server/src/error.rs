@@ -25,6 +25,9 @@ pub enum Error {
     /// The configuration is not usable.
     #[error("configuration: {0}")]
     Config(String),
+    /// A server that runs was asked, and refused or failed.
+    #[error("{1}")]
+    Told(Code, String),
     /// Another process has the data directory open.
     #[error("another parley-server has this data directory open")]
     AlreadyOpen,
@@ -66,7 +69,7 @@ impl Error {
     /// The domain's code for it.
     pub fn code(&self) -> Code {
         match self {
-            Self::Refused(code, _) | Self::Wait(code, _) => *code,
+            Self::Refused(code, _) | Self::Wait(code, _) | Self::Told(code, _) => *code,
             Self::AlreadyOpen => Code::AlreadyOpen,
             Self::Stopping => Code::ServerFailed,
             _ => Code::Internal,

@@ -46,6 +46,16 @@ const PULLED_ROWS: usize = 200_000;
 const WRITERS: usize = 16;
 const WRITE_FOR: Duration = Duration::from_secs(8);
 const SOCKETS: usize = 2_000;
+/// One device plays many desks here: it may ask for more than one device may.
+const LIMITS: &str = r#"[limits]
+sync = { per_second = 100000, burst = 100000 }
+push = { per_second = 100000, burst = 100000 }
+other = { per_second = 100000, burst = 100000 }
+workspace = { per_second = 100000, burst = 100000 }
+address = { per_second = 100000, burst = 100000 }
+sockets_of_device = 10000
+sockets_of_member = 10000
+"#;
 
 /// Fills a server and measures it.
 pub async fn measure(database: Database, logs: &Path) -> Fallible<Vec<Figure>> {
@@ -54,6 +64,7 @@ pub async fn measure(database: Database, logs: &Path) -> Fallible<Vec<Figure>> {
     let desk = sign_in(&stack, RHEA).await?;
     let cursor = call::<Snapshot>(&stack, &desk, &SnapshotRequest { after: None }).await?.cursor;
     stack.stop_server()?;
+    std::fs::write(stack.folder().join("server/parley.toml"), LIMITS)?;
     let started = Instant::now();
     let ids = fill(&stack).await?;
     let mut figures = vec![figure(

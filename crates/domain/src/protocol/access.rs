@@ -14,11 +14,13 @@ use crate::{AuditId, DeviceId, Email, InboxId, InvitationId, MemberId, PersonNam
 
 /// No arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
 /// Asks what an invitation is for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InvitationRequest {
     pub token: Secret,
@@ -26,6 +28,7 @@ pub struct InvitationRequest {
 
 /// What an invitation is for, to who holds its token.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct InvitationOffer {
     pub workspace: String,
@@ -37,6 +40,7 @@ pub struct InvitationOffer {
 
 /// Takes an invitation: makes the member and signs this device in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AcceptRequest {
     pub token: Secret,
@@ -50,6 +54,7 @@ pub struct AcceptRequest {
 
 /// A member as administrators see them.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct MemberEntry {
     pub id: MemberId,
@@ -66,6 +71,7 @@ pub struct MemberEntry {
 
 /// An invitation that waits.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct InvitationEntry {
     pub id: InvitationId,
@@ -82,6 +88,7 @@ pub struct InvitationEntry {
 
 /// A team: its members see its inboxes.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct TeamEntry {
     pub id: TeamId,
@@ -92,6 +99,7 @@ pub struct TeamEntry {
 
 /// An inbox as administrators see it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct InboxEntry {
     pub id: InboxId,
@@ -103,6 +111,7 @@ pub struct InboxEntry {
 
 /// Rules of the whole workspace about access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct AccessRules {
@@ -114,6 +123,7 @@ pub struct AccessRules {
 
 /// Everything that the screens of members, teams and inboxes show. Admins only.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct AccessOverview {
     pub members: Vec<MemberEntry>,
@@ -125,6 +135,7 @@ pub struct AccessOverview {
 
 /// Invites a person. *Step-up.*
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InviteRequest {
     pub email: Email,
@@ -135,6 +146,7 @@ pub struct InviteRequest {
 
 /// A new invitation, with the link that was mailed, so that it can also be handed over in person.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Invited {
     pub invitation: InvitationEntry,
@@ -144,6 +156,7 @@ pub struct Invited {
 
 /// Takes an invitation back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CancelInvitationRequest {
     pub invitation: InvitationId,
@@ -152,6 +165,7 @@ pub struct CancelInvitationRequest {
 /// Sets a member's role, activity and access as a whole. *Step-up.* The last active admin stays one
 /// ([`crate::Code::LastAdmin`]).
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UpdateMemberRequest {
     pub member: MemberId,
@@ -163,6 +177,7 @@ pub struct UpdateMemberRequest {
 
 /// Names a member.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MemberRequest {
     pub member: MemberId,
@@ -170,6 +185,7 @@ pub struct MemberRequest {
 
 /// Makes or changes a team; the id is minted by whoever asks. *Step-up.*
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PutTeamRequest {
     pub team: TeamId,
@@ -180,6 +196,7 @@ pub struct PutTeamRequest {
 
 /// Deletes a team; its members lose what only it granted. *Step-up.*
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DeleteTeamRequest {
     pub team: TeamId,
@@ -187,6 +204,7 @@ pub struct DeleteTeamRequest {
 
 /// A device of a member.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct DeviceEntry {
     pub id: DeviceId,
@@ -200,6 +218,7 @@ pub struct DeviceEntry {
 
 /// Lists devices: one's own without `member`; anybody's for admins.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DevicesRequest {
     pub member: Option<MemberId>,
@@ -207,6 +226,7 @@ pub struct DevicesRequest {
 
 /// Revokes a device, one's own or, for admins, anybody's: its tokens die at once and it wipes itself when it hears so.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RevokeDeviceRequest {
     pub device: DeviceId,
@@ -214,6 +234,7 @@ pub struct RevokeDeviceRequest {
 
 /// Proves presence on this device. `code` where the member has a second factor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct StepUpRequest {
     pub password: Secret,
@@ -223,6 +244,7 @@ pub struct StepUpRequest {
 
 /// Until when this device may do what needs a step-up.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SteppedUp {
     pub until: Timestamp,
@@ -230,6 +252,7 @@ pub struct SteppedUp {
 
 /// Changes one's own password; all other devices of the member are signed out. *Step-up.*
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ChangePasswordRequest {
     pub password: Secret,
@@ -237,6 +260,7 @@ pub struct ChangePasswordRequest {
 
 /// One's own access.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct OwnAccess {
     pub email: Email,
@@ -248,6 +272,7 @@ pub struct OwnAccess {
 
 /// A second factor that is being set up; it counts only once a code from it was given. *Step-up.*
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct TwoFactorOffer {
     /// Base32, for typing.
@@ -258,6 +283,7 @@ pub struct TwoFactorOffer {
 
 /// Gives a code of the second factor that is being set up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmTwoFactorRequest {
     pub code: Secret,
@@ -265,6 +291,7 @@ pub struct ConfirmTwoFactorRequest {
 
 /// Ten codes, each good once in place of the second factor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct RecoveryCodes {
     pub codes: Vec<Secret>,
@@ -272,6 +299,7 @@ pub struct RecoveryCodes {
 
 /// One entry of the audit log. It names rows by id and says which fields changed; it holds no message text and no phone number.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct AuditEntry {
     pub id: AuditId,
@@ -294,6 +322,7 @@ pub struct AuditEntry {
 
 /// A page of the audit log, newest first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AuditRequest {
     /// Entries with a smaller place.
@@ -304,6 +333,7 @@ pub struct AuditRequest {
 
 /// The answer to [`AuditRequest`].
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct AuditPage {
     pub entries: Vec<AuditEntry>,

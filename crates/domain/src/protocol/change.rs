@@ -10,6 +10,7 @@ use crate::protocol::intent::Outcome;
 
 /// One row as of `seq`. `entity` is `None` when the row was deleted.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Row {
     pub key: Key,
     pub root: Root,
@@ -19,6 +20,7 @@ pub struct Row {
 
 /// Asks for what changed after a cursor.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PullRequest {
     /// As the server gave it; opaque, authenticated (SYNC.md, cursor).
@@ -27,6 +29,7 @@ pub struct PullRequest {
 
 /// One page of changes.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PullPage {
     /// In order of `seq`.
     pub rows: Vec<Row>,
@@ -49,6 +52,7 @@ pub struct PullPage {
 
 /// A cursor inside a page.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Mark {
     pub index: usize,
     pub cursor: String,
@@ -56,6 +60,7 @@ pub struct Mark {
 
 /// Why a cursor cannot be served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResyncReason {
     /// The cursor is older than tombstones are kept.
@@ -72,6 +77,7 @@ pub enum ResyncReason {
 
 /// The answer (HTTP 409) to a pull whose cursor cannot be served.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResyncRequired {
     pub reason: ResyncReason,
     pub lineage: String,
@@ -81,6 +87,7 @@ pub struct ResyncRequired {
 
 /// Asks for the next page of a snapshot, or starts one.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotRequest {
     /// `None` starts a snapshot.
@@ -89,6 +96,7 @@ pub struct SnapshotRequest {
 
 /// Asks for the rows of one root.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BackfillRequest {
     pub root: Root,
@@ -98,6 +106,7 @@ pub struct BackfillRequest {
 /// A page of a snapshot or of a backfill: workspace rows first, then newest conversations first, each with its contact, its
 /// messages newest first, its orders.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SnapshotPage {
     pub rows: Vec<Row>,
     /// Continues; `None` when this was the last page.
@@ -110,6 +119,7 @@ pub struct SnapshotPage {
 
 /// What the socket carries, as JSON text frames.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Poke {
     /// Something in scope changed; `seq` is now this.

@@ -63,9 +63,6 @@ pub struct Described {
     pub admits: Admits,
     /// What it does.
     pub about: &'static str,
-    /// Names of the types of its bodies.
-    pub request: &'static str,
-    pub response: &'static str,
 }
 
 macro_rules! endpoints {
@@ -88,14 +85,17 @@ macro_rules! endpoints {
             path: $path,
             admits: $name::ADMITS,
             about: concat!($($doc),*),
-            request: stringify!($request),
-            response: stringify!($response),
         }),*];
         /// Every path.
         pub const PATHS: &[&str] = &[$($path),*];
         /// Every route with its decision.
         pub const ROUTES: &[Route] =
             &[$(Route { path: $name::PATH, admits: $name::ADMITS, step_up: $name::STEP_UP }),*];
+        /// Schemas of the bodies of every route, in the order of [`DESCRIBED`]: of the request, then of the answer.
+        #[cfg(feature = "schema")]
+        pub fn schemas(generator: &mut schemars::SchemaGenerator) -> Vec<[schemars::Schema; 2]> {
+            vec![$([generator.subschema_for::<$request>(), generator.subschema_for::<$response>()]),*]
+        }
     };
 }
 

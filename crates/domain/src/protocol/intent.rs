@@ -14,6 +14,7 @@ use crate::{Code, ConversationId, IntentId, LabelId, MemberId, MessageId, Messag
 
 /// One edit.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Intent {
     /// The idempotency key, minted once when the edit is made.
@@ -29,6 +30,7 @@ pub struct Intent {
 
 /// What a member can do. A field named `shown` is the value the member saw and overwrites.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     /// Writes to the customer. `newest_shown` is the newest entry the member saw.
@@ -58,6 +60,7 @@ pub enum Command {
 
 /// A batch, applied in order.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PushRequest {
     pub intents: Vec<Intent>,
@@ -73,12 +76,14 @@ pub struct PushRequest {
 
 /// The answers, in the order of the batch. They are hints: the desk drops an intent only when a pull brings its outcome.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushAnswer {
     pub answers: Vec<Answer>,
 }
 
 /// What became of one intent of a batch.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Answer {
     pub id: IntentId,
     pub result: Verdict,
@@ -86,6 +91,7 @@ pub struct Answer {
 
 /// What became of an intent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// It took effect.
@@ -100,6 +106,7 @@ pub enum Verdict {
 
 /// A recorded verdict. A pull page carries it with the current rows of everything the intent wrote.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     pub id: IntentId,
     pub verdict: Verdict,
@@ -108,6 +115,7 @@ pub struct Outcome {
 
 /// Asks for outcomes by id, for intents whose root went out of scope.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct OutcomesRequest {
     pub ids: Vec<IntentId>,
@@ -115,6 +123,7 @@ pub struct OutcomesRequest {
 
 /// The outcomes that are recorded; an id that is missing was never accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OutcomesAnswer {
     pub outcomes: Vec<Outcome>,
 }

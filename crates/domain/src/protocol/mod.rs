@@ -21,6 +21,7 @@ pub const PROTOCOL_HEADER: &str = "parley-protocol";
 
 /// The body of every refusal over HTTP and IPC.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Problem {
     pub code: Code,

@@ -9,6 +9,7 @@ use crate::{ConversationId, InboxId, Timestamp};
 
 /// Whose conversations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub enum Whose {
@@ -22,6 +23,7 @@ pub enum Whose {
 
 /// Where a page ended: the next begins below it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Below {
@@ -31,6 +33,7 @@ pub struct Below {
 
 /// Asks for conversations of one status, most recently active first.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConversationsRequest {
     pub status: Status,
@@ -46,6 +49,7 @@ pub struct ConversationsRequest {
 
 /// A conversation with its contact.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Listed {
     pub conversation: Conversation,
@@ -54,6 +58,7 @@ pub struct Listed {
 
 /// A page of conversations.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct ConversationsPage {
     pub rows: Vec<Listed>,

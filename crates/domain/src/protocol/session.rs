@@ -10,6 +10,7 @@ use crate::{DeviceId, Email, InboxId, MemberId, PersonName, Timestamp, Workspace
 
 /// A bearer token or password on its way; never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct Secret(String);
@@ -33,6 +34,7 @@ impl fmt::Debug for Secret {
 
 /// Signs in with e-mail and password.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignInRequest {
     pub email: Email,
@@ -52,6 +54,7 @@ pub struct SignInRequest {
 
 /// A session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Session {
     pub workspace: WorkspaceId,
     pub workspace_name: String,
@@ -70,6 +73,7 @@ pub struct Session {
 /// Replaces a session's tokens. The same refresh token with the same device returns the same successor for 60 s, so that a
 /// lost response does not sign anybody out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
     pub device: DeviceId,

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, header};
 use parley_domain::Code;
 use parley_domain::protocol::endpoint::{Admits, Endpoint};
 use parley_domain::protocol::{PROTOCOL, PROTOCOL_HEADER};
@@ -40,6 +40,7 @@ async fn member(parts: &Parts, core: &Core, admits: Admits, step_up: bool) -> Re
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or(Error::Refused(Code::Unauthorized, "a bearer token is needed"))?;
     let ctx = authenticate(core, token).await?;
+    core.quota.session(parts.uri.path(), &ctx)?;
     ctx.admit(admits, step_up, core.now())?;
     Ok(ctx)
 }
@@ -57,7 +58,7 @@ impl<E: Endpoint> FromRequest<Arc<Core>> for Asked<E> {
     async fn from_request(request: Request, core: &Arc<Core>) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
         let ctx = member(&parts, core, E::ADMITS, E::STEP_UP).await?;
-        let from = address(&parts, core);
+        let from = address(&parts.headers, &parts.extensions, core);
         let Body(request) = Body::from_request(Request::from_parts(parts, body), core).await?;
         Ok(Self { ctx, request, from })
     }
@@ -70,17 +71,18 @@ impl FromRequestParts<Arc<Core>> for From {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, core: &Arc<Core>) -> Result<Self, Refusal> {
-        Ok(Self(address(parts, core)))
+        Ok(Self(address(&parts.headers, &parts.extensions, core)))
     }
 }
 
-fn address(parts: &Parts, core: &Core) -> Option<IpAddr> {
+/// The network address that a request came from; `None` where it cannot be told.
+pub fn address(headers: &HeaderMap, extensions: &Extensions, core: &Core) -> Option<IpAddr> {
     if core.config.behind_proxy {
         // The last entry is our proxy's; whatever stands before it was written by who asks.
-        let last = parts.headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+        let last = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
         return last.rsplit(',').next()?.trim().parse().ok();
     }
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
 }
 
 /// The other side speaks our version, or it is refused before anything is read.

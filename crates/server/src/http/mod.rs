@@ -1,11 +1,13 @@
 //! The routes. Every refusal is a [`Problem`](parley_domain::protocol::Problem) as JSON; a body is read before it is parsed,
-//! up to the limit of its route.
+//! up to the limit of its route; how much may be asked is counted in [`quota`].
 
 mod access;
 mod auth;
+pub mod connections;
 mod operate;
 mod poke;
 mod problem;
+pub mod quota;
 mod remote;
 mod session;
 mod sync;
@@ -29,6 +31,7 @@ use serde_json::json;
 
 use crate::app::Core;
 use crate::error::Error;
+pub use operate::openapi;
 use problem::Refusal;
 
 /// All routes of the server.
@@ -81,6 +84,7 @@ pub fn router(core: Arc<Core>) -> Router {
                 Error::Refused(parley_domain::Code::BadRequest, "not with this method"),
             )
         })
+        .layer(axum::middleware::from_fn_with_state(core.clone(), quota::by_address))
         .layer(axum::middleware::map_response(guard))
         .layer(axum::middleware::from_fn_with_state(core.clone(), crate::metrics::count))
         .with_state(core)

@@ -7,7 +7,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use parley_domain::Code;
-use parley_domain::protocol::endpoint::{Admits, DESCRIBED, HEALTH_PATH, POKE_PATH};
+use parley_domain::protocol::Problem;
+use parley_domain::protocol::change::{Poke, ResyncRequired};
+use parley_domain::protocol::endpoint::{
+    Admits, Backfill, DESCRIBED, Endpoint, HEALTH_PATH, POKE_PATH, Pull, Push, Snapshot, schemas,
+};
+use schemars::Schema;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq;
 
@@ -49,47 +55,31 @@ pub async fn description() -> Json<Value> {
     Json(openapi())
 }
 
-/// The routes as an OpenAPI document, made from the list that handlers and desks are made from. Bodies are named after their
-/// types in `crates/domain/src/protocol`; the document does not spell their fields.
+/// The routes as an OpenAPI document, made from the list that handlers and desks are made from, and from the very types that they
+/// read and write (`crates/domain/src/protocol`).
 pub fn openapi() -> Value {
-    let mut paths = Map::new();
-    let mut schemas = Map::new();
-    schemas.insert(
-        "Problem".to_owned(),
-        json!({
-            "type": "object",
-            "required": ["code", "message"],
-            "properties": {
-                "code": { "type": "string", "enum": Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>() },
-                "message": { "type": "string", "description": "for developers" },
-                "retry_after": { "type": ["integer", "null"], "description": "milliseconds" },
-            },
-        }),
-    );
-    let mut body = |shape: &str| -> Value {
-        let name: String = shape.chars().filter(|c| !c.is_whitespace()).collect();
-        let inner = name.strip_prefix("Vec<").and_then(|name| name.strip_suffix('>'));
-        let element = inner.unwrap_or(&name).replace("::", ".");
-        schemas.entry(element.clone()).or_insert_with(|| json!({ "title": element }));
-        let reference = json!({ "$ref": format!("#/components/schemas/{element}") });
-        let schema = if inner.is_some() { json!({ "type": "array", "items": reference }) } else { reference };
-        json!({ "application/json": { "schema": schema } })
-    };
-    let problem = json!({
-        "description": "refused",
-        "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
     });
-    for route in DESCRIBED {
+    let mut generator = settings.into_generator();
+    let bodies = schemas(&mut generator);
+    let problem = refused("refused", &generator.subschema_for::<Problem>());
+    let resync = refused("the cursor cannot be served", &generator.subschema_for::<ResyncRequired>());
+    let poke = generator.subschema_for::<Poke>();
+    let mut paths = Map::new();
+    for (route, [request, answer]) in DESCRIBED.iter().zip(&bodies) {
         let security = if matches!(route.admits, Admits::Anyone) { json!([]) } else { json!([{ "device": [] }]) };
+        let mut responses = json!({ "200": { "description": "done", "content": content(answer) }, "default": problem });
+        if [Pull::PATH, Snapshot::PATH, Backfill::PATH, Push::PATH].contains(&route.path) {
+            responses["409"] = resync.clone();
+        }
         let operation = json!({
             "operationId": route.name,
             "summary": route.about.trim(),
             "security": security,
-            "requestBody": { "required": true, "content": body(route.request) },
-            "responses": {
-                "200": { "description": "done", "content": body(route.response) },
-                "default": problem,
-            },
+            "requestBody": { "required": true, "content": content(request) },
+            "responses": responses,
         });
         paths.insert(route.path.to_owned(), json!({ "post": operation }));
     }
@@ -97,16 +87,45 @@ pub fn openapi() -> Value {
     paths.insert(HEALTH_PATH.to_owned(), plain("The server is up."));
     paths.insert(READY_PATH.to_owned(), plain("The server and its database are up."));
     paths.insert(METRICS_PATH.to_owned(), plain("Numbers for a monitor, behind a token of the configuration."));
-    paths.insert(POKE_PATH.to_owned(), plain("The socket; upgraded with an access token."));
-    json!({
+    let socket = json!({ "get": {
+        "summary": "The socket; upgraded with an access token. Its text frames are these.",
+        "security": [{ "device": [] }],
+        "responses": { "101": { "description": "text frames", "content": content(&poke) }, "default": problem },
+    } });
+    paths.insert(POKE_PATH.to_owned(), socket);
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": { "title": "Parley server", "version": env!("CARGO_PKG_VERSION") },
         "paths": paths,
         "components": {
-            "schemas": schemas,
+            "schemas": generator.take_definitions(true),
             "securitySchemes": { "device": { "type": "http", "scheme": "bearer" } },
         },
-    })
+    });
+    plain_words(&mut document);
+    document
+}
+
+fn content(schema: &Schema) -> Value {
+    json!({ "application/json": { "schema": schema } })
+}
+
+fn refused(about: &str, schema: &Schema) -> Value {
+    json!({ "description": about, "content": { "application/problem+json": { "schema": schema } } })
+}
+
+/// Descriptions are the types' own documentation, whose links lead nowhere here.
+fn plain_words(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = text.replace("[`", "`").replace("`]", "`").replace('\n', " ");
+            }
+            fields.values_mut().for_each(plain_words);
+        }
+        Value::Array(values) => values.iter_mut().for_each(plain_words),
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -123,13 +142,23 @@ mod tests {
         let paths = document["paths"].as_object().unwrap();
         for path in PATHS {
             let post = &paths[*path]["post"];
-            assert!(post["requestBody"].is_object() && post["responses"]["200"].is_object(), "{path}");
+            for body in [&post["requestBody"], &post["responses"]["200"]] {
+                let schema = &body["content"]["application/json"]["schema"];
+                assert!(schema["$ref"].is_string() || schema["type"] == "array", "{path}: {schema}");
+            }
         }
         assert_eq!(paths.len(), PATHS.len() + 4);
         let text = document.to_string();
         for part in text.split("#/components/schemas/").skip(1) {
             let name = part.split('"').next().unwrap();
-            assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+            let schema = document["components"]["schemas"].get(name).unwrap();
+            let told = ["properties", "oneOf", "enum", "type", "const"].iter().any(|part| schema.get(part).is_some());
+            assert!(told, "{name} says nothing");
         }
+        let pull = &document["components"]["schemas"]["PullPage"]["properties"];
+        assert_eq!(pull["rows"]["type"], "array");
+        let sign_in = &document["components"]["schemas"]["SignInRequest"];
+        assert_eq!(sign_in["additionalProperties"], false, "an unknown field is refused");
+        assert!(!text.contains("[`"), "links of the types' documentation lead nowhere here");
     }
 }

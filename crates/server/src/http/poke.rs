@@ -14,6 +14,8 @@ use parley_domain::protocol::change::Poke;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::problem::Refusal;
+use super::quota::SocketPlace;
 use crate::app::{Core, until};
 use crate::pokes::Signal;
 use crate::session::{Standing, WorkspaceCtx, standing};
@@ -24,16 +26,20 @@ const PING: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_secs(4);
 
 /// `GET /v1/sync/poke`
-pub async fn socket(State(core): State<Arc<Core>>, ctx: WorkspaceCtx, upgrade: WebSocketUpgrade) -> Response {
+pub async fn socket(
+    State(core): State<Arc<Core>>,
+    ctx: WorkspaceCtx,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Refusal> {
+    let place = core.quota.socket(&ctx)?;
     // Listening begins before the answer, so that nothing between sign-in and the first pull is missed.
     let signals = core.pokes.listen();
-    upgrade.max_message_size(4 * 1024).read_buffer_size(2 * 1024).write_buffer_size(1024).on_upgrade(
-        move |socket| async move {
-            core.metrics.sockets.inc();
-            run(socket, core.clone(), ctx, signals).await;
-            core.metrics.sockets.dec();
-        },
-    )
+    let upgrade = upgrade.max_message_size(4 * 1024).read_buffer_size(2 * 1024).write_buffer_size(1024);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        core.metrics.sockets.inc();
+        run(socket, core.clone(), ctx, signals, place).await;
+        core.metrics.sockets.dec();
+    }))
 }
 
 async fn run(
@@ -41,6 +47,7 @@ async fn run(
     core: Arc<Core>,
     ctx: WorkspaceCtx,
     mut signals: tokio::sync::broadcast::Receiver<Signal>,
+    place: SocketPlace,
 ) {
     let every = Duration::from_millis(POKE_EVERY.unsigned_abs());
     let mut stop = core.until_stopping();
@@ -108,6 +115,10 @@ async fn run(
                     tracing::warn!(%error, "a session could not be looked up; its socket closes");
                     return;
                 }
+            },
+            () = place.lost() => {
+                let _ = socket.send(Message::Close(None)).await;
+                return;
             },
             () = until(&mut stop) => {
                 let _ = socket.send(Message::Close(None)).await;

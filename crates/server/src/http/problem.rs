@@ -64,6 +64,11 @@ impl IntoResponse for Refusal {
         };
         let problem = Problem { code: self.error.code(), message, retry_after };
         let mut response = (self.status, Json(problem)).into_response();
+        if let Some(milliseconds) = retry_after {
+            // The header counts in seconds: rounded up, so that who heeds it is not refused again.
+            let seconds = milliseconds.max(0).unsigned_abs().div_ceil(1_000);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }

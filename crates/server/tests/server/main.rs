@@ -13,6 +13,7 @@ mod members;
 mod operate;
 mod outbound;
 mod payloads;
+mod quota;
 mod remote;
 mod routes;
 mod schema;

@@ -14,7 +14,7 @@ use parley_domain::protocol::session::Secret;
 use parley_domain::{Email, TeamId};
 use serde_json::{Value, json};
 
-use crate::world::{Desk, World, everywhere, text};
+use crate::world::{Desk, World, described, everywhere, text};
 
 everywhere!(
     every_route_refuses_whoever_may_not_use_it,
@@ -229,8 +229,10 @@ async fn every_route_refuses_what_it_does_not_take(world: World) {
     for route in ROUTES.iter().filter(|route| route.path != "/v1/session/sign-out") {
         let path = route.path;
         let mut more = case(route, &ids).0;
+        described(path).request(&more);
         more["is_admin"] = json!(true);
         more["workspace"] = json!(world.workspace);
+        assert!(!described(path).takes(&more), "{path}: the description refuses more fields too");
         assert_eq!(
             ask(&world, path, token, more.to_string()).await,
             refused(400, "bad_request"),

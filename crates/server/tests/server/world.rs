@@ -1,7 +1,7 @@
 //! A server with a workspace, members, one WhatsApp number, and desks that speak HTTP.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use parley_domain::entity::{Entity, Key};
@@ -18,7 +18,7 @@ use parley_domain::{
 };
 use parley_meta::webhook::signature;
 use parley_server::admin::{NewMember, NewWhatsapp, NewWorkspace};
-use parley_server::config::{Smtp, SmtpTls};
+use parley_server::config::{Limits, Smtp, SmtpTls};
 use parley_server::system::{SystemClock, SystemRandomness};
 use parley_server::{App, Config, Database, Deps, Running};
 use parley_sim::{MetaSim, SimConfig};
@@ -60,6 +60,8 @@ pub struct World {
     pub http: reqwest::Client,
     /// Of a mail host on this machine.
     pub smtp: Option<u16>,
+    /// None, but where they are what is tested.
+    pub limits: Limits,
 }
 
 impl World {
@@ -86,6 +88,7 @@ impl World {
             inbox: InboxId(uuid::Uuid::nil()),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             smtp: None,
+            limits: Limits::none(),
         };
         world.open().await;
         let admin = world.app().admin();
@@ -129,6 +132,8 @@ impl World {
     pub async fn open(&mut self) {
         let mut config = Config::new(self.dir.path());
         config.database = self.database.clone();
+        // The clock stands still: no rate would ever be paid back.
+        config.limits = self.limits;
         config.graph_url = self.sim.base_url().trim_end_matches('/').to_owned();
         config.public_url = Some("https://parley.example.org/".to_owned());
         config.smtp = self.smtp.map(|port| Smtp {
@@ -242,6 +247,51 @@ impl World {
     }
 }
 
+/// What the description of the routes says of the bodies of one: every call of every test is held against it.
+pub struct Described {
+    path: String,
+    request: jsonschema::Validator,
+    answer: jsonschema::Validator,
+}
+
+impl Described {
+    pub fn takes(&self, body: &Value) -> bool {
+        self.request.is_valid(body)
+    }
+
+    pub fn request(&self, body: &Value) {
+        if let Err(error) = self.request.validate(body) {
+            panic!("a request to {} is not as described, at {}: {error}", self.path, error.instance_path());
+        }
+    }
+
+    pub fn answer(&self, body: &Value) {
+        if let Err(error) = self.answer.validate(body) {
+            panic!("an answer of {} is not as described, at {}: {error}", self.path, error.instance_path());
+        }
+    }
+}
+
+pub fn described(path: &str) -> &'static Described {
+    static ALL: LazyLock<BTreeMap<String, Described>> = LazyLock::new(|| {
+        let document = parley_server::http::openapi();
+        let schema = |part: &Value| {
+            let mut schema = part["content"]["application/json"]["schema"].clone();
+            schema["components"] = document["components"].clone();
+            jsonschema::validator_for(&schema).unwrap()
+        };
+        let posts = document["paths"].as_object().unwrap().iter().filter(|(_, methods)| methods.get("post").is_some());
+        posts
+            .map(|(path, methods)| {
+                let post = &methods["post"];
+                let (request, answer) = (schema(&post["requestBody"]), schema(&post["responses"]["200"]));
+                (path.clone(), Described { path: path.clone(), request, answer })
+            })
+            .collect()
+    });
+    ALL.get(path).unwrap_or_else(|| panic!("{path} is not described"))
+}
+
 /// A refusal: status and problem.
 pub type Refused = (u16, Problem);
 
@@ -250,6 +300,7 @@ pub async fn post<E: Endpoint>(
     token: Option<&Secret>,
     request: &E::Request,
 ) -> Result<E::Response, Refused> {
+    described(E::PATH).request(&serde_json::to_value(request).unwrap());
     let mut call = world.http.post(world.url(E::PATH)).header(PROTOCOL_HEADER, PROTOCOL.to_string()).json(request);
     if let Some(token) = token {
         call = call.bearer_auth(token.expose());
@@ -258,6 +309,7 @@ pub async fn post<E: Endpoint>(
     let status = answer.status().as_u16();
     let body = answer.bytes().await.unwrap();
     if status == 200 {
+        described(E::PATH).answer(&serde_json::from_slice(&body).unwrap());
         Ok(serde_json::from_slice(&body).unwrap())
     } else {
         let problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem {
