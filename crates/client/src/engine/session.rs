@@ -17,7 +17,7 @@ use crate::egress::{Egress, Failure, ServerUrl};
 use crate::keyfile::{self, StoreKeys};
 use crate::live::{Live, lock};
 use crate::notify::Notifier;
-use crate::store::pool::Urgency;
+use crate::store::pool::{Durability, Urgency};
 use crate::store::session::{self, SignedIn};
 use crate::store::{Stores, Touched, apply, outbox, overlay};
 use crate::sync::driver::{self, End};
@@ -175,7 +175,11 @@ impl Engine {
         .await?;
         let signed_in = SignedIn::new(egress.server().as_str(), session);
         let saved = signed_in.clone();
-        stores.replica.write(Urgency::Person, move |tx| session::save(tx, &saved)).await?;
+        // `desk.json` will name this desk, so it must be readable after a power cut too.
+        stores
+            .replica
+            .write_durable(Urgency::Person, Durability::Full, move |tx| session::save(tx, &saved))
+            .await?;
         let server = egress.server().as_str().to_owned();
         let live = self.assemble(dir, stores, signed_in, egress).await?;
         live.auth.begin(session).await?;

@@ -59,7 +59,10 @@ pub fn open(path: &Path, key: &Key, purpose: Purpose) -> Result<Connection> {
         "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA secure_delete = ON; PRAGMA cache_size = -8000;";
     match purpose {
         Purpose::Create => {
-            connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")?;
+            // FULL until the file is there: the tables of a new file survive a power cut whatever its later durability is.
+            connection.execute_batch(
+                "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
+            )?;
             connection.execute_batch(common)?;
         }
         Purpose::Write => {

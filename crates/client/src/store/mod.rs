@@ -18,6 +18,8 @@ mod schema;
 pub mod search;
 pub mod session;
 pub mod timeline;
+#[cfg(test)]
+mod trials;
 mod value;
 
 use std::path::Path;
@@ -39,7 +41,7 @@ pub struct Stores {
     pub replica: Db,
     pub outbox: Db,
     /// Attachments; holds nothing yet.
-    _media: Db,
+    pub media: Db,
     _lock: DirLock,
 }
 
@@ -74,7 +76,7 @@ impl Stores {
         Ok(Self {
             replica: Db::start(&replica, &keys.replica, next()?, READERS, false)?,
             outbox: Db::start(&outbox, &keys.outbox, next()?, 1, true)?,
-            _media: Db::start(&media, &keys.media, next()?, 0, false)?,
+            media: Db::start(&media, &keys.media, next()?, 0, false)?,
             _lock: lock,
         })
     }

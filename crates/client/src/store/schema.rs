@@ -118,7 +118,7 @@ pub fn create(connection: &Connection, file: &str, desk: &str, steps: &[&str]) -
         connection.execute_batch(step)?;
     }
     connection.pragma_update(None, "user_version", steps.len())?;
-    connection.execute_batch("COMMIT")?;
+    connection.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);")?;
     Ok(())
 }
 
