@@ -25,11 +25,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Further arrows that only tests may use.
-const TEST_ARROWS: &[(&str, &[&str])] = &[
-    ("parley-client", &["parley-faultfs"]),
-    ("parley-meta", &["parley-sim"]),
-    ("parley-server", &["parley-sim"]),
-];
+const TEST_ARROWS: &[(&str, &[&str])] =
+    &[("parley-client", &["parley-faultfs"]), ("parley-meta", &["parley-sim"]), ("parley-server", &["parley-sim"])];
 
 /// All that the domain may use: nothing that does I/O.
 const DOMAIN_USES: &[&str] = &["chrono", "schemars", "serde", "serde_json", "thiserror", "ts-rs", "uuid"];

@@ -61,6 +61,8 @@ pub(crate) struct Inner {
     /// Held while a desk is opened, signed in or out.
     pub change: tokio::sync::Mutex<()>,
     pub driver: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    /// Times that this process opened the files again because a page was damaged.
+    pub healed: std::sync::atomic::AtomicU32,
     /// Ends when the files of the open desk are closed.
     pub closed: Mutex<Option<oneshot::Receiver<()>>>,
 }
@@ -93,6 +95,7 @@ impl Engine {
                 front: Arc::default(),
                 change: tokio::sync::Mutex::new(()),
                 driver: Mutex::new(None),
+                healed: Default::default(),
                 closed: Mutex::new(None),
             }),
         };

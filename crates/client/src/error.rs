@@ -45,6 +45,11 @@ impl Error {
         }
     }
 
+    /// Whether SQLite met a page that is not what was written.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Sql(error) if sql_code(error) == Code::StoreDamaged)
+    }
+
     /// The form in which a refusal leaves the engine.
     pub fn problem(&self) -> Problem {
         Problem { code: self.code(), message: self.to_string(), retry_after: None }

@@ -50,6 +50,8 @@ pub(crate) struct Live {
     pub link: Mutex<Link>,
     pub front: Arc<Mutex<Front>>,
     pub notifier: Mutex<Notifier>,
+    /// What opening the files had to mend.
+    pub mended: Mutex<Option<Code>>,
     pub wishes: mpsc::UnboundedSender<Wish>,
     /// Dropped last: tells that the files are closed and the folder is free.
     pub _open: oneshot::Sender<()>,

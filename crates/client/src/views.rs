@@ -27,7 +27,7 @@ pub enum Phase {
     /// Nobody is signed in; `server` is the address last used.
     SignedOut { server: Option<String> },
     /// The files are there but cannot be opened: `keyring_missing`, `keyring_locked`, `wrong_key`, `store_damaged`,
-    /// `disk_full`, `already_open`. Nothing is created meanwhile; Retry tries again.
+    /// `store_newer`, `disk_full`, `already_open`. Nothing is created meanwhile; Retry tries again.
     Blocked { code: Code },
     /// The inbox can be used.
     Ready { me: Me },
@@ -61,6 +61,8 @@ pub struct Connection {
     pub syncing: Option<u32>,
     /// Why the last contact failed, when it did.
     pub problem: Option<Code>,
+    /// What opening the files had to mend: `store_rebuilt`, `outbox_recovered`. Told until the desk is closed.
+    pub mended: Option<Code>,
 }
 
 /// Whether the server is heard.

@@ -114,6 +114,12 @@ codes! {
     WrongKey = "wrong_key",
     /// A file is damaged.
     StoreDamaged = "store_damaged",
+    /// A file was written by a newer Parley than this one.
+    StoreNewer = "store_newer",
+    /// A file was damaged and made anew; its rows are fetched again from the server.
+    StoreRebuilt = "store_rebuilt",
+    /// The file of unsent edits was damaged; what was readable was kept.
+    OutboxRecovered = "outbox_recovered",
     /// The disk is full or cannot be written.
     DiskFull = "disk_full",
     /// Another Parley has these files open.

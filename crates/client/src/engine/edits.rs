@@ -15,6 +15,7 @@ use parley_domain::{
 use super::Engine;
 use crate::live::{Live, lock};
 use crate::store::outbox::{self, DraftMode, Pending, PendingState};
+use crate::store::overlay::creates;
 use crate::store::pool::Urgency;
 use crate::store::{Touched, apply, overlay};
 use crate::sync::driver::Wish;
@@ -349,14 +350,6 @@ async fn shown_conversation(
 
 fn new_id(live: &Live) -> uuid::Uuid {
     time::new_uuid(live.clock.as_ref(), live.randomness.as_ref())
-}
-
-/// The message that a command creates.
-fn creates(command: &Command) -> Option<MessageId> {
-    match command {
-        Command::SendMessage { message, .. } | Command::AddNote { message, .. } => Some(*message),
-        _ => None,
-    }
 }
 
 fn touches(command: &Command) -> Vec<Root> {

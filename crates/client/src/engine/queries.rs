@@ -21,6 +21,7 @@ impl Engine {
         let pending = live.as_ref().map(|live| live.pending()).unwrap_or_default();
         let review = pending.iter().filter(|item| item.state != PendingState::Queued).count();
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let mended = live.as_ref().and_then(|live| *lock(&live.mended));
         let link = match live {
             Some(live) => lock(&live.link).clone(),
             None => crate::sync::machine::Machine::new(self.inner.config.clock.now()).link().clone(),
@@ -33,6 +34,7 @@ impl Engine {
             needs_review: count(review),
             syncing: link.syncing,
             problem: link.problem,
+            mended,
         }
     }
 

@@ -1,12 +1,14 @@
 //! Opening, signing in, signing out.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
 
+use parley_domain::permission::Role;
 use parley_domain::protocol::access::Nothing;
 use parley_domain::protocol::endpoint::{SignIn, SignOut};
 use parley_domain::protocol::session::{Secret, Session, SignInRequest};
-use parley_domain::{Code, Email};
+use parley_domain::{Code, Email, MessageText, PersonName};
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
@@ -24,6 +26,9 @@ use crate::sync::driver::{self, End};
 use crate::sync::machine::Machine;
 use crate::views::Phase;
 use crate::{Error, Result};
+
+/// Times that one process opens the files again because of damage.
+const HEALS: u32 = 3;
 
 impl Engine {
     /// Signs a member in on this computer and starts the first sync. `code` is that of the second factor, or a recovery code.
@@ -101,7 +106,12 @@ impl Engine {
 
     /// Opens the desk that `desk.json` names. Call with `change` held.
     pub(crate) async fn open_present(&self) {
-        let state = match self.try_open().await {
+        let opened = match self.try_open().await {
+            // A page was found damaged behind the first ones: the second try looks at every page, and mends.
+            Err(error) if error.is_damage() => self.try_open().await,
+            opened => opened,
+        };
+        let state = match opened {
             Ok(state) => state,
             Err(error) => {
                 tracing::warn!(code = error.code().as_str(), "the desk cannot be opened");
@@ -126,14 +136,18 @@ impl Engine {
         let name = store_secret(&entry.dir);
         let secret = blocking(move || vault.get(&name)).await?.ok_or(Code::WrongKey)?;
         let dir = entry.dir.clone();
-        let stores = blocking(move || {
+        let (stores, mended) = blocking(move || {
             let keys = keyfile::open(&path, &dir, &secret)?;
             Stores::open(&path, &dir, &keys, lock_taken)
         })
         .await?;
-        let signed_in = stores.replica.read(session::load).await?.ok_or(Code::StoreDamaged)?;
+        let signed_in = match stores.replica.read(session::load).await? {
+            Some(signed_in) => signed_in,
+            None => start_over(&stores, &entry).await?,
+        };
         let egress = Egress::new(ServerUrl::parse(&signed_in.server)?);
         let live = self.assemble(&entry.dir, stores, signed_in, egress).await?;
+        *lock(&live.mended) = mended.code();
         reconcile(&live).await?;
         Ok(self.run(live))
     }
@@ -176,10 +190,7 @@ impl Engine {
         let signed_in = SignedIn::new(egress.server().as_str(), session);
         let saved = signed_in.clone();
         // `desk.json` will name this desk, so it must be readable after a power cut too.
-        stores
-            .replica
-            .write_durable(Urgency::Person, Durability::Full, move |tx| session::save(tx, &saved))
-            .await?;
+        stores.replica.write_durable(Urgency::Person, Durability::Full, move |tx| session::save(tx, &saved)).await?;
         let server = egress.server().as_str().to_owned();
         let live = self.assemble(dir, stores, signed_in, egress).await?;
         live.auth.begin(session).await?;
@@ -226,6 +237,7 @@ impl Engine {
             link: Mutex::new(link),
             front: self.inner.front.clone(),
             notifier: Mutex::new(Notifier::default()),
+            mended: Mutex::new(None),
             wishes,
             _open: open,
         })
@@ -249,7 +261,28 @@ impl Engine {
             }
         });
         *lock(&self.inner.driver) = Some(task);
+        self.watch_for_damage(&live);
         State::Ready(live)
+    }
+
+    /// Opens the files again when a query meets a damaged page: opening looks at every page then, and mends. A few times only:
+    /// a disk that goes on failing is not made better by it.
+    fn watch_for_damage(&self, live: &Arc<Live>) {
+        let (alarm, inner) = (live.stores.alarm.clone(), Arc::downgrade(&self.inner));
+        tokio::spawn(async move {
+            if !alarm.heard().await {
+                return;
+            }
+            let Some(inner) = inner.upgrade() else { return };
+            let engine = Engine { inner };
+            let _change = engine.inner.change.lock().await;
+            let present = matches!(engine.state(), State::Ready(live) if Arc::ptr_eq(&live.stores.alarm, &alarm));
+            if present && engine.inner.healed.fetch_add(1, Ordering::Relaxed) < HEALS {
+                drop(alarm);
+                engine.stop().await;
+                engine.open_present().await;
+            }
+        });
     }
 
     /// Deletes the present desk: keys first, so that whatever file survives cannot be read.
@@ -293,11 +326,32 @@ fn remove_dir(path: &Path) -> Result<()> {
     }
 }
 
+/// Who is signed in, for a replica that was made anew: what `desk.json` knows, with the least rights. The first contact with the
+/// server tells the rest.
+async fn start_over(stores: &Stores, entry: &DeskEntry) -> Result<SignedIn> {
+    let signed_in = SignedIn {
+        server: entry.server.clone(),
+        workspace: entry.workspace,
+        workspace_name: String::new(),
+        member: entry.member,
+        member_name: PersonName::new(""),
+        role: Role::Agent,
+        inboxes: Default::default(),
+        device: entry.device,
+    };
+    let saved = signed_in.clone();
+    stores.replica.write_durable(Urgency::Person, Durability::Full, move |tx| session::save(tx, &saved)).await?;
+    Ok(signed_in)
+}
+
 /// Draws the difference between outbox and replica, both ways, before the first read.
 async fn reconcile(live: &Live) -> Result<()> {
     let settled = live.stores.replica.read(apply::settled).await?;
     if !settled.is_empty() {
         live.carry_out(settled).await?;
+    }
+    if recover_lost(live).await? {
+        *lock(&live.mended) = Some(Code::OutboxRecovered);
     }
     let (pending, signed_in) = (live.pending(), live.signed_in());
     let ready = live
@@ -321,4 +375,27 @@ async fn reconcile(live: &Live) -> Result<()> {
 
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::Closed)?
+}
+
+/// An answer or note that the replica shows and the outbox does not know any more was lost with the outbox's newest commits: its
+/// text becomes a draft. `true` when some text was not among the drafts already (a member who discards it puts it there first).
+async fn recover_lost(live: &Live) -> Result<bool> {
+    let pending = live.pending();
+    let lost = live.stores.replica.read(move |c| overlay::unknown_answers(c, &pending)).await?;
+    let mut recovered = false;
+    for (conversation, mode, text) in lost {
+        let drafted = lock(&live.drafts).get(&(conversation, mode)).map(|draft| draft.expose().to_owned());
+        if drafted.as_deref().is_some_and(|draft| draft.contains(text.expose())) {
+            continue;
+        }
+        let joined = drafted.map_or_else(|| text.expose().to_owned(), |draft| format!("{draft}\n{}", text.expose()));
+        let stored = joined.clone();
+        live.stores
+            .outbox
+            .write(Urgency::Person, move |tx| outbox::save_draft(tx, conversation, mode, &stored))
+            .await?;
+        lock(&live.drafts).insert((conversation, mode), MessageText::new(joined));
+        recovered = true;
+    }
+    Ok(recovered)
 }

@@ -173,6 +173,18 @@ pub fn read(connection: &Connection, message_id: Uuid) -> Result<Option<Message>
     Ok(rows.next()?.map(message).transpose()?.map(|stored| stored.message))
 }
 
+/// Messages that only this desk knows, in the order of their making.
+pub fn unplaced(connection: &Connection) -> Result<Vec<Message>> {
+    let sql = format!("SELECT {COLUMNS} FROM message WHERE row >= ?1 AND seq = 0 ORDER BY row");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([PENDING])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(message(row)?.message);
+    }
+    Ok(found)
+}
+
 /// Computes preview and unread count of a conversation again.
 pub fn refresh(connection: &Connection, conversation: Uuid) -> Result<()> {
     connection

@@ -7,6 +7,7 @@
 
 pub mod apply;
 mod cipher;
+pub mod heal;
 pub mod lists;
 mod messages;
 pub mod orders;
@@ -22,11 +23,15 @@ pub mod timeline;
 mod trials;
 mod value;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use cipher::Purpose;
+use cipher::{Key, Purpose};
+use heal::{Alarm, Mended};
+use parley_domain::Code;
 use pool::{Db, Urgency};
 use rusqlite::Connection;
+use zeroize::Zeroizing;
 
 pub use rows::{Touched, all as all_rows};
 
@@ -42,6 +47,8 @@ pub struct Stores {
     pub outbox: Db,
     /// Attachments; holds nothing yet.
     pub media: Db,
+    /// Rings when a damaged page is read.
+    pub alarm: Arc<Alarm>,
     _lock: DirLock,
 }
 
@@ -51,32 +58,62 @@ const FILES: [(&str, &[&str]); 3] =
 impl Stores {
     /// Makes the files of a new desk. `desk` is written into each, so that files cannot be swapped between desks.
     pub fn create(dir: &Path, desk: &str, keys: &StoreKeys, lock: DirLock) -> Result<Self> {
-        Self::each(dir, desk, keys, lock, Purpose::Create)
-    }
-
-    /// Opens the files of a desk; creates nothing.
-    pub fn open(dir: &Path, desk: &str, keys: &StoreKeys, lock: DirLock) -> Result<Self> {
-        Self::each(dir, desk, keys, lock, Purpose::Write)
-    }
-
-    fn each(dir: &Path, desk: &str, keys: &StoreKeys, lock: DirLock, purpose: Purpose) -> Result<Self> {
-        let [replica, outbox, media] = paths(dir);
-        let opened = [(&replica, &keys.replica), (&outbox, &keys.outbox), (&media, &keys.media)];
         let mut connections = Vec::with_capacity(3);
-        for ((path, key), (name, steps)) in opened.into_iter().zip(FILES) {
-            let connection = cipher::open(path, key, purpose)?;
-            match purpose {
-                Purpose::Create => schema::create(&connection, name, desk, steps)?,
-                _ => schema::upgrade(&connection, name, desk, steps)?,
+        for ((path, key), (name, steps)) in sealed(dir, keys).into_iter().zip(FILES) {
+            let connection = cipher::open(&path, &key, Purpose::Create)?;
+            schema::create(&connection, name, desk, steps)?;
+            connections.push(connection);
+        }
+        Self::start(dir, keys, connections, lock)
+    }
+
+    /// Opens the files of a desk. One that is missing or damaged is set aside and made anew ([`heal`]); one from a newer build
+    /// is left alone, with [`parley_domain::Code::StoreNewer`].
+    pub fn open(dir: &Path, desk: &str, keys: &StoreKeys, lock: DirLock) -> Result<(Self, Mended)> {
+        let left = heal::left(dir, &paths(dir))?;
+        let mut connections = Vec::with_capacity(3);
+        let mut renewed = [false; 3];
+        let mut fell_back = false;
+        for (place, ((path, key), (name, steps))) in sealed(dir, keys).into_iter().zip(FILES).enumerate() {
+            let lost = heal::lost_log(left, &path);
+            let opened = cipher::open(&path, &key, Purpose::Write).and_then(|connection| {
+                schema::upgrade(&connection, name, desk, steps)?;
+                if lost || left.suspect {
+                    heal::examine(&connection)?;
+                }
+                Ok(connection)
+            });
+            let connection = match opened {
+                Err(error) if error.code() == Code::StoreDamaged => {
+                    if let Some(renewed) = renewed.get_mut(place) {
+                        *renewed = true;
+                    }
+                    heal::renew(&path, name, desk, &key, steps)?
+                }
+                opened => opened?,
+            };
+            if lost && name == "replica" {
+                // It may stand at an earlier moment. Its rows stay to be seen until they were fetched again.
+                apply::restart(&connection)?;
+                fell_back = true;
             }
             connections.push(connection);
         }
+        let [replica, outbox, media] = renewed;
+        let mended = Mended { replica: replica || fell_back, outbox, media };
+        Ok((Self::start(dir, keys, connections, lock)?, mended))
+    }
+
+    fn start(dir: &Path, keys: &StoreKeys, connections: Vec<Connection>, lock: DirLock) -> Result<Self> {
+        let alarm = Arc::new(Alarm::set(dir)?);
+        let [replica, outbox, media] = paths(dir);
         let mut connections = connections.into_iter();
         let mut next = || connections.next().ok_or(Error::Closed);
         Ok(Self {
-            replica: Db::start(&replica, &keys.replica, next()?, READERS, false)?,
-            outbox: Db::start(&outbox, &keys.outbox, next()?, 1, true)?,
-            media: Db::start(&media, &keys.media, next()?, 0, false)?,
+            replica: Db::start(&replica, &keys.replica, next()?, READERS, false, alarm.clone())?,
+            outbox: Db::start(&outbox, &keys.outbox, next()?, 1, true, alarm.clone())?,
+            media: Db::start(&media, &keys.media, next()?, 0, false, alarm.clone())?,
+            alarm,
             _lock: lock,
         })
     }
@@ -84,7 +121,13 @@ impl Stores {
     /// Takes deleted text out of the write-ahead log and gives free pages back (quality.md §1.2).
     pub async fn scrub(&self) -> Result<()> {
         self.replica.maintain(scrub).await?;
-        self.outbox.maintain(scrub).await
+        self.outbox.maintain(scrub).await?;
+        self.media.maintain(scrub).await
+    }
+
+    /// Deletes what was set aside as damaged: the rows are here again.
+    pub fn forget_damaged(&self) -> Result<()> {
+        heal::forget_damaged(self.alarm.dir())
     }
 
     /// Runs a replica write for which a person waits.
@@ -94,6 +137,22 @@ impl Stores {
     ) -> Result<T> {
         self.replica.write(Urgency::Person, work).await
     }
+}
+
+impl Drop for Stores {
+    fn drop(&mut self) {
+        self.alarm.rest();
+    }
+}
+
+/// Paths and keys of the three files.
+fn sealed(dir: &Path, keys: &StoreKeys) -> [(PathBuf, Zeroizing<Key>); 3] {
+    let [replica, outbox, media] = paths(dir);
+    [
+        (replica, Zeroizing::new(keys.replica)),
+        (outbox, Zeroizing::new(keys.outbox)),
+        (media, Zeroizing::new(keys.media)),
+    ]
 }
 
 /// Makes the tables of a new `replica`, `outbox` or `media` file in an empty connection, so that the data map can be held

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use parley_domain::protocol::intent::{Command, Intent};
 use parley_domain::{Code, ConversationId, IntentId, MessageText};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::rows::get;
 use super::value::{Id, id};
@@ -64,29 +64,42 @@ impl DraftMode {
     }
 }
 
+const COLUMNS: &str = "place, intent, state, code, offered, ask";
+
 /// All intents in order.
 pub fn load(connection: &Connection) -> Result<Vec<Pending>> {
-    let mut statement =
-        connection.prepare("SELECT place, intent, state, code, offered, ask FROM intent ORDER BY place")?;
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM intent ORDER BY place"))?;
     let mut rows = statement.query([])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let code = row.get_ref(3)?.as_str_or_null().unwrap_or_default().map(Code::parse);
-        let state = match row.get_ref(2)?.as_str().unwrap_or_default() {
-            "queued" => PendingState::Queued,
-            "needs_review" => PendingState::NeedsReview(code.unwrap_or(Code::Unknown)),
-            _ => return Err(Error::Value("intent.state")),
-        };
-        found.push(Pending {
-            place: row.get(0)?,
-            intent: serde_json::from_str(row.get_ref(1)?.as_str().unwrap_or_default())?,
-            state,
-            offered: row.get::<_, i64>(4)? & 1 != 0,
-            before: row.get::<_, i64>(4)? & 2 != 0,
-            ask: row.get(5)?,
-        });
+        found.push(pending(row)?);
     }
     Ok(found)
+}
+
+/// The first intent behind a place.
+pub fn next(connection: &Connection, place: i64) -> Result<Option<Pending>> {
+    let sql = format!("SELECT {COLUMNS} FROM intent WHERE place > ?1 ORDER BY place LIMIT 1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([place])?;
+    rows.next()?.map(pending).transpose()
+}
+
+fn pending(row: &Row<'_>) -> Result<Pending> {
+    let code = row.get_ref(3)?.as_str_or_null().unwrap_or_default().map(Code::parse);
+    let state = match row.get_ref(2)?.as_str().unwrap_or_default() {
+        "queued" => PendingState::Queued,
+        "needs_review" => PendingState::NeedsReview(code.unwrap_or(Code::Unknown)),
+        _ => return Err(Error::Value("intent.state")),
+    };
+    Ok(Pending {
+        place: row.get(0)?,
+        intent: serde_json::from_str(row.get_ref(1)?.as_str().unwrap_or_default())?,
+        state,
+        offered: row.get::<_, i64>(4)? & 1 != 0,
+        before: row.get::<_, i64>(4)? & 2 != 0,
+        ask: row.get(5)?,
+    })
 }
 
 /// Writes an intent at its place, or the next one when `place` is zero; returns the place.

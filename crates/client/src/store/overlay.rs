@@ -13,11 +13,11 @@ use parley_domain::entity::{Entity, Key, Kind, RowSet};
 use parley_domain::message::{Direction, Message};
 use parley_domain::permission::Actor;
 use parley_domain::protocol::intent::{Command, Intent};
-use parley_domain::{Code, ConversationId, IntentId, PersonName, Timestamp};
+use parley_domain::{Code, ConversationId, IntentId, MessageId, MessageText, PersonName, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::outbox::{Pending, PendingState};
+use super::outbox::{DraftMode, Pending, PendingState};
 use super::rows::{self, Touched};
 use super::value::Id;
 use super::{messages, session};
@@ -179,6 +179,30 @@ pub fn set_confirmed(connection: &Connection, key: Key, seq: u64, entity: Option
         entity
     ])?;
     Ok(())
+}
+
+/// Answers and notes that are shown as pending and that no intent of `pending` writes.
+pub fn unknown_answers(
+    connection: &Connection,
+    pending: &[Pending],
+) -> Result<Vec<(ConversationId, DraftMode, MessageText)>> {
+    let known: Vec<Uuid> = pending.iter().filter_map(|item| creates(&item.intent.command)).map(|id| id.0).collect();
+    let mut found = Vec::new();
+    for message in messages::unplaced(connection)? {
+        let mode = if message.direction == Direction::Note { DraftMode::Note } else { DraftMode::Reply };
+        if let (false, Content::Text { body }) = (known.contains(&message.id.0), message.content) {
+            found.push((message.conversation, mode, body));
+        }
+    }
+    Ok(found)
+}
+
+/// The message that a command creates.
+pub fn creates(command: &Command) -> Option<MessageId> {
+    match command {
+        Command::SendMessage { message, .. } | Command::AddNote { message, .. } => Some(*message),
+        _ => None,
+    }
 }
 
 /// Which intents the shown rows contain, with the code of refused ones.

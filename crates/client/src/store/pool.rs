@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::cipher::{self, Key, Purpose};
+use super::heal::Alarm;
 use crate::{Error, Result};
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -90,13 +91,22 @@ pub struct Db {
     readers: Arc<Lane>,
     threads: Vec<JoinHandle<()>>,
     full: bool,
+    alarm: Arc<Alarm>,
 }
 
 impl Db {
     /// Takes over the writer and opens readers beside it. `full` is the file's own durability.
-    pub fn start(path: &Path, key: &Key, writer: Connection, readers: usize, full: bool) -> Result<Self> {
+    /// A damaged page rings `alarm`.
+    pub fn start(
+        path: &Path,
+        key: &Key,
+        writer: Connection,
+        readers: usize,
+        full: bool,
+        alarm: Arc<Alarm>,
+    ) -> Result<Self> {
         writer.execute_batch(if full { "PRAGMA synchronous = FULL;" } else { "PRAGMA synchronous = NORMAL;" })?;
-        let mut db = Self { writer: Arc::default(), readers: Arc::default(), threads: Vec::new(), full };
+        let mut db = Self { writer: Arc::default(), readers: Arc::default(), threads: Vec::new(), full, alarm };
         db.spawn("store-write", db.writer.clone(), writer)?;
         for _ in 0..readers {
             db.spawn_reader(path, key)?;
@@ -192,10 +202,17 @@ impl Db {
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
+        let alarm = self.alarm.clone();
         lane.put(
             urgency,
             Box::new(move |connection| {
-                let _ = answer.send(work(connection));
+                let done = work(connection);
+                if let Err(error) = &done
+                    && error.is_damage()
+                {
+                    alarm.ring();
+                }
+                let _ = answer.send(done);
             }),
         );
         answered.await.unwrap_or(Err(Error::Closed))

@@ -132,7 +132,7 @@ pub fn upgrade(connection: &Connection, file: &str, desk: &str, steps: &[&str]) 
     }
     let taken: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if taken > steps.len() {
-        return Err(Code::StoreDamaged.into());
+        return Err(Code::StoreNewer.into());
     }
     for (place, step) in steps.iter().enumerate().skip(taken) {
         connection.execute_batch("BEGIN IMMEDIATE")?;

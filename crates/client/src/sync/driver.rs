@@ -296,8 +296,13 @@ async fn pull(live: &Live) -> Step {
         lock(&live.answered).clear();
     }
     let mut arrivals = Vec::new();
+    // An erased person must be out of the log and the free pages too, not only out of the tables.
+    let deletes = page.rows.iter().any(|row| row.entity.is_none());
     for slice in slices(page) {
         arrivals.extend(live.store_slice(slice).await?);
+    }
+    if deletes {
+        live.stores.scrub().await?;
     }
     live.notify(arrivals).await?;
     Ok(Progress { more, ..Progress::default() })
@@ -427,6 +432,7 @@ async fn sweep(live: &Live) -> Step {
     if done {
         live.refuse_orphans().await?;
         live.stores.scrub().await?;
+        live.stores.forget_damaged()?;
     }
     Ok(Progress { more: !done, ..Progress::default() })
 }

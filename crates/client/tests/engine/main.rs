@@ -1,6 +1,7 @@
 //! The engine against a pretend server: what a member would see, offline and online.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod disk;
 mod figures;
 mod forensics;
 mod keyring;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use parley_client::Engine;
 use parley_client::keys::KeyVault;
 use parley_client::views::Phase;
+use parley_client::{DraftMode, Engine};
 use parley_domain::Code;
 
 use crate::world::*;
@@ -70,29 +70,61 @@ async fn a_missing_locked_or_changed_keyring_gets_its_own_screen_and_retry_works
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_damaged_or_missing_file_is_told_apart_from_a_wrong_key_and_left_alone() {
+async fn a_damaged_missing_or_foreign_replica_is_made_anew_and_fetched_again() {
     let (server, desk) = (Server::start().await, Desk::new());
     desk.signed_in(&server).await.close().await;
     let dir = only_dir(&desk);
     let replica = dir.join("replica.db");
-    let whole = std::fs::read(&replica).unwrap();
-
-    let mut damaged = whole.clone();
-    damaged[100..200].fill(0);
-    std::fs::write(&replica, &damaged).unwrap();
-    assert_eq!(blocked(&desk).await.1, Code::StoreDamaged);
-
-    std::fs::remove_file(&replica).unwrap();
-    assert_eq!(blocked(&desk).await.1, Code::StoreDamaged);
-    assert!(!replica.exists());
-
-    // A file of the same desk in another's place does not open either: each has a key of its own.
-    std::fs::copy(dir.join("outbox.db"), &replica).unwrap();
-    assert_eq!(blocked(&desk).await.1, Code::StoreDamaged);
-
-    std::fs::write(&replica, &whole).unwrap();
+    let damage: [(&str, fn(&std::path::Path)); 3] = [
+        ("damaged", |file| {
+            let mut bytes = std::fs::read(file).unwrap();
+            bytes[100..200].fill(0);
+            std::fs::write(file, bytes).unwrap();
+        }),
+        ("missing", |file| std::fs::remove_file(file).unwrap()),
+        // A file of the same desk in another's place does not open: each has a key of its own.
+        ("foreign", |file| {
+            std::fs::copy(file.with_file_name("outbox.db"), file).unwrap();
+        }),
+    ];
+    for (what, damage) in damage {
+        damage(&replica);
+        let engine = desk.open().await;
+        assert!(matches!(engine.phase(), Phase::Ready { .. }), "{what}: {:?}", engine.phase());
+        assert_eq!(engine.connection().mended, Some(Code::StoreRebuilt), "{what}");
+        synced(&engine).await;
+        assert_eq!(texts(&engine, 1).await, ["Hello from the first sync"], "{what}");
+        let Phase::Ready { me } = engine.phase() else { panic!() };
+        assert_eq!((me.name.expose(), me.workspace.as_str()), ("Ana", "Bluebird Bakery"), "{what}: not known again");
+        // What was set aside goes when everything is here again.
+        until(&engine, "forgotten", async || !dir.join("damaged").exists()).await;
+        engine.close().await;
+        let engine = desk.open().await;
+        assert_eq!(engine.connection().mended, None, "{what}: told once");
+        engine.close().await;
+    }
     std::fs::write(dir.join("keys.json"), b"{").unwrap();
     assert_eq!(blocked(&desk).await.1, Code::StoreDamaged);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_outbox_keeps_its_answers_as_drafts_or_in_the_queue() {
+    let (mut server, desk) = (Server::start().await, Desk::new());
+    let engine = desk.signed_in(&server).await;
+    server.vanish().await;
+    engine.send_reply(conversation(1), "kept answer", None, None).await.unwrap();
+    engine.close().await;
+    let outbox = only_dir(&desk).join("outbox.db");
+    let whole = std::fs::read(&outbox).unwrap();
+    // Nothing of it can be read: the replica still shows the answer, and its text is not lost.
+    std::fs::write(&outbox, vec![7; whole.len()]).unwrap();
+    let engine = desk.open().await;
+    assert_eq!(engine.connection().mended, Some(Code::OutboxRecovered));
+    assert_eq!(engine.outbox().await.unwrap().len(), 0);
+    let draft = engine.draft(conversation(1), DraftMode::Reply).await.unwrap().unwrap();
+    assert_eq!(draft.expose(), "kept answer");
+    assert_eq!(texts(&engine, 1).await, ["Hello from the first sync"], "it is not shown as if it were on its way");
+    engine.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

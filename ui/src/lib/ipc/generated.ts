@@ -88,7 +88,7 @@ export type ChoiceKind = "button" | "list" | "flow" | "call_permission" | "other
 /**
  * Why something was refused or failed. The text form (`snake_case`) is what travels and what catalogs translate.
  */
-export type Code = "bad_request" | "unauthorized" | "bad_credentials" | "device_revoked" | "second_factor_needed" | "bad_second_factor" | "second_factor_required" | "step_up_needed" | "weak_password" | "invitation_invalid" | "last_admin" | "forbidden" | "not_found" | "too_large" | "rate_limited" | "protocol_mismatch" | "resync_required" | "blocked" | "conflict" | "out_of_scope" | "too_old" | "window_closed" | "window_never_opened" | "empty_message" | "text_too_long" | "no_address" | "contact_blocked" | "inbox_unavailable" | "unsupported_content" | "meta_auth" | "meta_rejected" | "meta_rate_limited" | "undeliverable" | "unconfirmed" | "cancelled" | "offline" | "server_failed" | "keyring_missing" | "keyring_locked" | "wrong_key" | "store_damaged" | "disk_full" | "already_open" | "signed_out" | "internal" | "unknown";
+export type Code = "bad_request" | "unauthorized" | "bad_credentials" | "device_revoked" | "second_factor_needed" | "bad_second_factor" | "second_factor_required" | "step_up_needed" | "weak_password" | "invitation_invalid" | "last_admin" | "forbidden" | "not_found" | "too_large" | "rate_limited" | "protocol_mismatch" | "resync_required" | "blocked" | "conflict" | "out_of_scope" | "too_old" | "window_closed" | "window_never_opened" | "empty_message" | "text_too_long" | "no_address" | "contact_blocked" | "inbox_unavailable" | "unsupported_content" | "meta_auth" | "meta_rejected" | "meta_rate_limited" | "undeliverable" | "unconfirmed" | "cancelled" | "offline" | "server_failed" | "keyring_missing" | "keyring_locked" | "wrong_key" | "store_damaged" | "store_newer" | "store_rebuilt" | "outbox_recovered" | "disk_full" | "already_open" | "signed_out" | "internal" | "unknown";
 
 /**
  * The status bar: connection, outbox, freshness.
@@ -117,7 +117,11 @@ syncing: number | null,
 /**
  * Why the last contact failed, when it did.
  */
-problem: Code | null, };
+problem: Code | null, 
+/**
+ * What opening the files had to mend: `store_rebuilt`, `outbox_recovered`. Told until the desk is closed.
+ */
+mended: Code | null, };
 
 /**
  * Whether the server is heard.

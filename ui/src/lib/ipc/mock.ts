@@ -11,7 +11,7 @@ import { DAY, HOUR, MINUTE, ME, NOW, delivery, entry, id, inboxes, labels, membe
 
 type Handlers = { [K in keyof Commands]: (args: Commands[K][0]) => Commands[K][1] };
 
-const BLOCKED: string[] = ['keyring_missing', 'keyring_locked', 'wrong_key', 'store_damaged', 'disk_full', 'already_open'];
+const BLOCKED: string[] = ['keyring_missing', 'keyring_locked', 'wrong_key', 'store_damaged', 'store_newer', 'disk_full', 'already_open'];
 
 export function mock(query: URLSearchParams): Transport {
   startAt(NOW);
@@ -76,7 +76,7 @@ export function mock(query: URLSearchParams): Transport {
   const connection = (): Connection => ({
     state: offline ? 'offline' : 'online', since: offline ? NOW - 14 * MINUTE : NOW - 3 * HOUR, heard_at: offline ? NOW - 14 * MINUTE : now() - 2_000,
     queued: waiting.filter((it) => it.state !== 'needs_review').length, needs_review: waiting.filter((it) => it.state === 'needs_review').length,
-    syncing: scene === 'syncing' ? 1240 : null, problem: offline ? 'offline' : factorMissing ? 'second_factor_required' : null,
+    syncing: scene === 'syncing' ? 1240 : null, problem: offline ? 'offline' : factorMissing ? 'second_factor_required' : null, mended: scene === 'mended' ? 'outbox_recovered' : null,
   });
   const advance = (conversation: string, message: string): void => {
     if (offline) return;

@@ -55,7 +55,8 @@ async fn writing_goes_on_when_space_is_back_and_reading_never_stops() {
             assert!(wanted.is_subset(&found), "{fault:?}/{point}: acknowledged and lost");
             assert_whole(&trial.stores, &format!("{fault:?}/{point}")).await;
             drop(trial);
-            let stores = reopen(dir.path()).unwrap();
+            let (stores, mended) = reopen(dir.path()).unwrap();
+            assert_eq!(mended, Mended::default());
             let found: BTreeSet<IntentId> =
                 stores.outbox.read(outbox::load).await.unwrap().iter().map(|item| item.intent.id).collect();
             assert!(wanted.is_subset(&found), "{fault:?}/{point}: acknowledged and lost after a restart");

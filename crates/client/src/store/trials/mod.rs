@@ -27,6 +27,7 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::apply::{self, Advance, Slice};
+use super::heal::Mended;
 use super::outbox::{self, Pending, PendingState};
 use super::pool::{Durability, Urgency};
 use super::rows::Touched;
@@ -104,10 +105,7 @@ impl Trial {
     async fn create(dir: &Path) -> Result<Self> {
         make_dir(dir)?;
         let stores = Stores::create(dir, DESK, &keys(), DirLock::take(dir)?)?;
-        stores
-            .replica
-            .write_durable(Urgency::Person, Durability::Full, |tx| session::save(tx, &signed_in()))
-            .await?;
+        stores.replica.write_durable(Urgency::Person, Durability::Full, |tx| session::save(tx, &signed_in())).await?;
         Ok(Self { stores, pending: Vec::new(), seq: 0, made: 0, draft: 0, acks: Vec::new() })
     }
 
@@ -125,9 +123,7 @@ impl Trial {
         let applied = self
             .stores
             .replica
-            .write_durable(Urgency::Background, durability, move |tx| {
-                apply::apply(tx, &slice, &pending, &signed_in())
-            })
+            .write_durable(Urgency::Background, durability, move |tx| apply::apply(tx, &slice, &pending, &signed_in()))
             .await?;
         Ok(applied.settled)
     }
@@ -137,7 +133,12 @@ impl Trial {
         let mut rows = Vec::new();
         let mut put = |entity: Entity| {
             self.seq += 1;
-            rows.push(Row { key: entity.key(), root: entity.root(WorkspaceId(uuid(0))), seq: self.seq, entity: Some(entity) });
+            rows.push(Row {
+                key: entity.key(),
+                root: entity.root(WorkspaceId(uuid(0))),
+                seq: self.seq,
+                entity: Some(entity),
+            });
         };
         put(Entity::Inbox(Inbox {
             id: inbox(),
@@ -293,7 +294,7 @@ fn row(message: Message, seq: u64) -> Row {
 }
 
 /// Opens files that were left behind.
-fn reopen(dir: &Path) -> Result<Stores> {
+fn reopen(dir: &Path) -> Result<(Stores, Mended)> {
     Stores::open(dir, DESK, &keys(), DirLock::take(dir)?)
 }
 

@@ -30,7 +30,8 @@ async fn every_power_cut_leaves_files_that_open_and_everything_acknowledged() {
         watch.mark(trial.acks.len() as u64 + 1);
     }
     let acks = trial.acks.clone();
-    let made: BTreeMap<u64, Uuid> = held(&trial.stores).await.unwrap().1.into_iter().map(|row| (row.0, row.1)).collect();
+    let made: BTreeMap<u64, Uuid> =
+        held(&trial.stores).await.unwrap().1.into_iter().map(|row| (row.0, row.1)).collect();
     let ops = watch.taken();
     drop(trial);
     drop(watch);
@@ -54,14 +55,25 @@ async fn every_power_cut_leaves_files_that_open_and_everything_acknowledged() {
         *styles.entry(format!("{style:?}")).or_default() += 1;
         write_folder(&image, &disk.cut(style, &mut random)).unwrap();
         let what = format!("image {number}, cut after operation {cut} of {}, {style:?}", ops.len());
-        let stores = reopen(&image).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let (stores, mended) = reopen(&image).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(mended, Mended::default(), "{what}: a power cut damages nothing");
         assert_acknowledged(&stores, &acks, acknowledged, &made, &what).await;
         assert_whole(&stores, &what).await;
     }
-    println!("power cuts: {images} images of {} operations with {syncs} syncs, {styles:?}; {} acknowledgements", ops.len(), acks.len());
+    println!(
+        "power cuts: {images} images of {} operations with {syncs} syncs, {styles:?}; {} acknowledgements",
+        ops.len(),
+        acks.len()
+    );
 }
 
-async fn assert_acknowledged(stores: &Stores, acks: &[Ack], acknowledged: usize, made: &BTreeMap<u64, Uuid>, what: &str) {
+async fn assert_acknowledged(
+    stores: &Stores,
+    acks: &[Ack],
+    acknowledged: usize,
+    made: &BTreeMap<u64, Uuid>,
+    what: &str,
+) {
     let (pending, drafts) =
         stores.outbox.read(|connection| Ok((outbox::load(connection)?, outbox::drafts(connection)?))).await.unwrap();
     let (upto, rows) = held(stores).await.unwrap();
