@@ -75,7 +75,8 @@ async fn a_damaged_missing_or_foreign_replica_is_made_anew_and_fetched_again() {
     desk.signed_in(&server).await.close().await;
     let dir = only_dir(&desk);
     let replica = dir.join("replica.db");
-    let damage: [(&str, fn(&std::path::Path)); 3] = [
+    type Damage = fn(&Path);
+    let damage: [(&str, Damage); 3] = [
         ("damaged", |file| {
             let mut bytes = std::fs::read(file).unwrap();
             bytes[100..200].fill(0);
