@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::contact::Contact;
 use crate::conversation::Conversation;
+use crate::fact::Fact;
 use crate::message::Message;
 use crate::order::{Order, OrderItem, Pipeline, Stage};
 use crate::workspace::{Inbox, Label, Member, Workspace};
@@ -28,6 +29,7 @@ pub enum Kind {
     Message,
     Order,
     OrderItem,
+    Fact,
 }
 
 impl Kind {
@@ -44,6 +46,7 @@ impl Kind {
         Kind::Message,
         Kind::Order,
         Kind::OrderItem,
+        Kind::Fact,
     ];
 
     /// The text form, as stored.
@@ -60,7 +63,27 @@ impl Kind {
             Self::Message => "message",
             Self::Order => "order",
             Self::OrderItem => "order_item",
+            Self::Fact => "fact",
         }
+    }
+
+    /// Number of the shape in which rows of this kind travel. It is raised when a desk of before lacks something of them: such a
+    /// desk asks for the kind whole when it has a program that knows the new shape (SYNC.md S26).
+    pub fn schema(self) -> u32 {
+        1
+    }
+
+    /// The first version of the protocol that has the kind: a desk that speaks an older one is not sent its rows (SYNC.md S27).
+    pub fn since(self) -> u32 {
+        match self {
+            Self::Fact => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether visibility hangs on rows of this kind.
+    pub fn is_root(self) -> bool {
+        matches!(self, Self::Workspace | Self::Inbox | Self::Contact | Self::Conversation | Self::Order)
     }
 
     /// The kind with that text form.
@@ -110,7 +133,8 @@ into_uuid!(
     ConversationId,
     MessageId,
     OrderId,
-    OrderItemId
+    OrderItemId,
+    FactId
 );
 
 /// What visibility hangs on: the workspace, an inbox, a contact, a conversation or an order. A root is itself a row.
@@ -132,6 +156,7 @@ pub enum Entity {
     Message(Message),
     Order(Order),
     OrderItem(OrderItem),
+    Fact(Fact),
 }
 
 impl Entity {
@@ -149,6 +174,7 @@ impl Entity {
             Self::Message(row) => Key::new(Kind::Message, row.id),
             Self::Order(row) => Key::new(Kind::Order, row.id),
             Self::OrderItem(row) => Key::new(Kind::OrderItem, row.id),
+            Self::Fact(row) => Key::new(Kind::Fact, row.id),
         }
     }
 
@@ -164,6 +190,7 @@ impl Entity {
             Self::Message(row) => Key::new(Kind::Conversation, row.conversation),
             Self::Order(row) => Key::new(Kind::Order, row.id),
             Self::OrderItem(row) => Key::new(Kind::Order, row.order),
+            Self::Fact(row) => Key::new(Kind::Inbox, row.inbox),
         }
     }
 }

@@ -67,6 +67,8 @@ uuid_ids! {
     OrderId;
     /// One line of an order.
     OrderItemId;
+    /// One thing that happened, for reports.
+    FactId;
     /// A group of members that shares inboxes.
     TeamId;
     /// An invitation to work in a workspace.

@@ -14,6 +14,7 @@ pub mod decide;
 pub mod delivery;
 pub mod entity;
 pub mod error;
+pub mod fact;
 pub mod gate;
 pub mod ids;
 pub mod limits;

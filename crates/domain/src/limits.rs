@@ -35,7 +35,9 @@ pub const REQUEST_BODY_MAX: usize = 1024 * 1024;
 /// A pull page ends after this many rows sent.
 pub const PAGE_ROWS: usize = 1_000;
 /// A pull page ends after this many change rows looked at.
-pub const PAGE_SCANNED: usize = 10_000;
+pub const PAGE_SCANNED: u64 = 10_000;
+/// How far back facts go to desks; the server keeps them as long as the workspace (privacy/retention.default.toml, `facts_days`).
+pub const FACTS_ON_DESKS: i64 = 400 * DAY;
 /// Rows the desk stores in one transaction with their cursor.
 pub const SLICE_ROWS: usize = 100;
 /// Rows on one page of a remote list.

@@ -62,6 +62,8 @@ pub enum Permission {
     SetAccessRules,
     /// Read the audit log.
     SeeAudit,
+    /// See reports, and hold the facts that they are counted from.
+    SeeReports,
 }
 
 impl Permission {
@@ -80,6 +82,7 @@ impl Permission {
         Self::ManageDevicesOfOthers,
         Self::SetAccessRules,
         Self::SeeAudit,
+        Self::SeeReports,
     ];
 }
 
@@ -88,7 +91,7 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     use Permission::*;
     match permission {
         ReadConversations | Reply | WriteNotes | Assign | Triage | MoveOrders => true,
-        SeeAssignedToOthers | SeeMaskedContacts => role >= Role::Manager,
+        SeeAssignedToOthers | SeeMaskedContacts | SeeReports => role >= Role::Manager,
         ManageMembers | ManageTeams | ManageDevicesOfOthers | SetAccessRules | SeeAudit => role == Role::Admin,
     }
 }

@@ -33,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::password::Passwords;
 use crate::pokes::Pokes;
 use crate::secrets::Keys;
+use crate::session::Granted;
 use crate::sync::push::Lanes;
 use crate::system::{SystemClock, SystemRandomness};
 use crate::{apply, db, egress, erasure, http, jobs, outbox};
@@ -65,6 +66,7 @@ pub struct Core {
     pub(crate) config: Config,
     pub(crate) db: Db,
     pub(crate) keys: Keys,
+    pub(crate) granted: Granted,
     clock: Arc<dyn Clock>,
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) pokes: Pokes,
@@ -187,6 +189,7 @@ impl App {
             config,
             db,
             keys,
+            granted: Granted::default(),
             clock: deps.clock,
             randomness: deps.randomness,
             pokes: Pokes::default(),

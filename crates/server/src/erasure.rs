@@ -11,15 +11,17 @@ use std::path::Path;
 use parley_domain::contact::Contact;
 use parley_domain::content::Content;
 use parley_domain::entity::{Entity, Key, Kind};
+use parley_domain::fact::Fact;
 use parley_domain::limits::DEDUPE_KEPT;
 use parley_domain::message::Message;
-use parley_domain::{Code, ContactId, MessageText, Timestamp, WorkspaceId};
+use parley_domain::{Code, ContactId, ConversationId, MessageText, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::app::Core;
 use crate::audit::{self, Entry};
 use crate::db::dump;
 use crate::db::erasing::{self, Said};
+use crate::db::facts;
 use crate::db::rows::{self, Written};
 use crate::db::sequence::{self, Moved};
 use crate::db::{Txn, transaction};
@@ -111,11 +113,17 @@ async fn erase_in(txn: &Txn, core: &Core, erased: &Erased, told: bool) -> Result
     let said = erasing::messages(txn, workspace, &conversations).await?;
     let mut keys = vec![Key::new(Kind::Contact, contact)];
     keys.extend(said.iter().map(|said| Key::new(Kind::Message, said.id)));
+    keys.extend(facts::of_contact(txn, workspace, contact).await?);
+    // Whoever knew the person's ids finds nobody behind these; what they count stays.
+    let (nobody, nowhere) = (ContactId(core.new_id()), ConversationId(core.new_id()));
     let mut written = Vec::new();
     for stored in rows::load(txn, workspace, keys, true).await? {
         let blank = match &stored.entity {
             Entity::Contact(row) => Entity::Contact(blank_contact(row)),
             Entity::Message(row) => Entity::Message(blank_message(row)),
+            Entity::Fact(row) => {
+                Entity::Fact(Fact { contact: nobody, conversation: nowhere, order: None, ..row.clone() })
+            }
             _ => continue,
         };
         if blank != stored.entity {

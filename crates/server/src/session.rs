@@ -5,19 +5,22 @@
 //! within 60 s gives the same successors, and later closes the session, because then two hold it. A session ends after 14
 //! days without use and 90 days after it began.
 
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
+use parley_domain::entity::Kind;
 use parley_domain::limits::{ACCESS_TOKEN_LIVES, REFRESH_GRACE, REFRESH_TOKEN_IDLE, SESSION_LIVES, STEP_UP_LASTS};
 use parley_domain::permission::{Actor, Permission, allows};
 use parley_domain::protocol::access::{AccessRules, StepUpRequest, SteppedUp};
 use parley_domain::protocol::endpoint::Admits;
 use parley_domain::protocol::session::{RefreshRequest, Secret, Session, SignInRequest};
-use parley_domain::{Code, DeviceId, Email, MemberId, PersonName, Timestamp, WorkspaceId};
+use parley_domain::{Code, DeviceId, Email, InboxId, MemberId, PersonName, Timestamp, WorkspaceId};
 use subtle::ConstantTimeEq;
 
 use crate::app::Core;
 use crate::audit::{self, Entry};
-use crate::db::access::{self, DeviceRow, MemberRow};
+use crate::db::access::{self, DeviceRow, Holder, MemberRow};
 use crate::db::{Txn, transaction};
 use crate::error::{Error, Result};
 use crate::secrets::token_hash;
@@ -39,6 +42,27 @@ pub struct WorkspaceCtx {
     two_factor: bool,
     rules: AccessRules,
     stepped_up_until: Option<Timestamp>,
+    protocol: u32,
+    head: (u64, String),
+}
+
+/// What members see, as of their permission epoch. The epoch is read from the database with every request and raised in the
+/// transaction of every change of rights, so what stands under the present epoch is what the database says.
+#[derive(Debug, Default)]
+pub struct Granted(Mutex<HashMap<MemberId, (u64, BTreeSet<InboxId>)>>);
+
+impl Granted {
+    async fn to(&self, core: &Core, holder: &Holder) -> Result<BTreeSet<InboxId>> {
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((epoch, inboxes)) = known().get(&holder.member)
+            && *epoch == holder.epoch
+        {
+            return Ok(inboxes.clone());
+        }
+        let inboxes = access::granted(core.db.reader(), holder.workspace, holder.member).await?;
+        known().insert(holder.member, (holder.epoch, inboxes.clone()));
+        Ok(inboxes)
+    }
 }
 
 impl WorkspaceCtx {
@@ -81,6 +105,14 @@ impl WorkspaceCtx {
     /// Until when the device may do what needs a step-up.
     pub fn stepped_up_until(&self) -> Option<Timestamp> {
         self.stepped_up_until
+    }
+    /// The workspace's counter and lineage when the request was let in.
+    pub fn head(&self) -> (u64, &str) {
+        (self.head.0, &self.head.1)
+    }
+    /// Whether rows of the kind go to this desk: it must know the kind, and facts go to who may see reports.
+    pub fn receives(&self, kind: Kind) -> bool {
+        self.protocol >= kind.since() && (kind != Kind::Fact || self.allows(Permission::SeeReports))
     }
     /// Whether contacts go to this member without phone number.
     pub fn hides_phones(&self) -> bool {
@@ -403,33 +435,32 @@ async fn raise(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, code: Option<&Secret>
     Ok(until)
 }
 
-/// Who holds the access token.
+/// Who holds the access token; `protocol` is the version that the device speaks.
 ///
 /// # Errors
 /// [`Code::Unauthorized`], [`Code::DeviceRevoked`].
-pub async fn authenticate(core: &Core, token: &str) -> Result<WorkspaceCtx> {
+pub async fn authenticate(core: &Core, token: &str, protocol: u32) -> Result<WorkspaceCtx> {
     const WRONG: Error = Error::Refused(Code::Unauthorized, "the access token is not valid");
-    let device = access::device_by_access(core.db.reader(), &token_hash(token)).await?.ok_or(WRONG)?;
-    if device.revoked_at.is_some() {
+    let holder = access::holder(core.db.reader(), &token_hash(token)).await?.ok_or(WRONG)?;
+    if holder.revoked {
         return Err(Error::Refused(Code::DeviceRevoked, "this device was revoked"));
     }
-    if core.now() >= device.access_expires_at {
+    if core.now() >= holder.access_expires_at || !holder.active {
         return Err(WRONG);
     }
-    let member = access::member(core.db.reader(), device.workspace, device.member)
-        .await?
-        .filter(|member| member.active)
-        .ok_or(WRONG)?;
+    let inboxes = core.granted.to(core, &holder).await?;
     Ok(WorkspaceCtx {
-        workspace: member.workspace,
-        actor: member.actor(),
-        device: device.id,
-        epoch: member.epoch,
-        name: member.name,
-        email: member.email,
-        two_factor: member.two_factor,
-        rules: member.rules,
-        stepped_up_until: device.stepped_up_until,
+        workspace: holder.workspace,
+        actor: Actor { member: holder.member, role: holder.role, inboxes },
+        device: holder.device,
+        epoch: holder.epoch,
+        name: holder.name,
+        email: holder.email,
+        two_factor: holder.two_factor,
+        rules: holder.rules,
+        stepped_up_until: holder.stepped_up_until,
+        protocol,
+        head: (holder.seq, holder.lineage),
     })
 }
 

@@ -296,6 +296,7 @@ pub fn clean(connection: &Connection) -> Result<bool> {
     let mut touched = Touched::default();
     let (child, sql) = match Kind::parse(&kind) {
         Some(Kind::Conversation) => (Kind::Message, "SELECT id FROM message WHERE conversation = ?1 LIMIT 400"),
+        Some(Kind::Inbox) => (Kind::Fact, "SELECT id FROM fact WHERE inbox = ?1 LIMIT 400"),
         Some(Kind::Order) => (Kind::OrderItem, "SELECT id FROM order_item WHERE order_id = ?1 LIMIT 400"),
         _ => (Kind::Message, "SELECT id FROM message WHERE 0 AND id = ?1"),
     };
@@ -326,7 +327,8 @@ pub fn restart(connection: &Connection) -> Result<()> {
         [],
     )?;
     connection.execute("DELETE FROM backfill", [])?;
-    Ok(())
+    // The snapshot brings every kind in its present shape.
+    session::note_shapes(connection)
 }
 
 /// Deletes rows that the last snapshot did not name; `true` when nothing is left to sweep.

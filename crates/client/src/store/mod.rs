@@ -52,8 +52,9 @@ pub struct Stores {
     _lock: DirLock,
 }
 
-const FILES: [(&str, &[&str]); 3] =
-    [("replica", schema::REPLICA), ("outbox", schema::OUTBOX), ("media", schema::MEDIA)];
+const REPLICA: &str = "replica";
+
+const FILES: [(&str, &[&str]); 3] = [(REPLICA, schema::REPLICA), ("outbox", schema::OUTBOX), ("media", schema::MEDIA)];
 
 impl Stores {
     /// Makes the files of a new desk. `desk` is written into each, so that files cannot be swapped between desks.
@@ -96,6 +97,11 @@ impl Stores {
                 // It may stand at an earlier moment. Its rows stay to be seen until they were fetched again.
                 apply::restart(&connection)?;
                 fell_back = true;
+            }
+            match purpose {
+                _ if name != REPLICA => {}
+                Purpose::Create => session::note_shapes(&connection)?,
+                _ => session::refetch_old_shapes(&connection)?,
             }
             connections.push(connection);
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use parley_domain::contact::Contact;
 use parley_domain::conversation::Conversation;
 use parley_domain::entity::{Entity, Key, Kind};
+use parley_domain::fact::Fact;
 use parley_domain::order::{Order, OrderItem, Pipeline, Stage};
 use parley_domain::workspace::{Inbox, Label, Member, Workspace};
 use parley_domain::{LabelId, PersonName, Phone, Timestamp, Username};
@@ -56,6 +57,7 @@ pub fn seq_of(connection: &Connection, key: Key) -> Result<Option<u64>> {
         Kind::Message => "SELECT seq FROM message WHERE id = ?1",
         Kind::Order => "SELECT seq FROM orders WHERE id = ?1",
         Kind::OrderItem => "SELECT seq FROM order_item WHERE id = ?1",
+        Kind::Fact => "SELECT seq FROM fact WHERE id = ?1",
     };
     Ok(connection.prepare_cached(sql)?.query_row([Id(key.id)], |row| row.get(0)).optional()?)
 }
@@ -129,6 +131,26 @@ pub fn write(connection: &Connection, entity: &Entity, seq: u64, generation: i64
                     generation
                 ])?;
             touched.board = true;
+        }
+        Entity::Fact(row) => {
+            connection
+                .prepare_cached("INSERT OR REPLACE INTO fact VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)")?
+                .execute(params![
+                    id(row.id),
+                    id(row.inbox),
+                    word(&row.kind)?,
+                    row.at.0,
+                    id(row.conversation),
+                    id(row.contact),
+                    maybe(row.member),
+                    maybe(row.order),
+                    maybe(row.stage),
+                    row.amount_minor,
+                    row.currency,
+                    row.took_ms,
+                    seq,
+                    generation
+                ])?;
         }
         Entity::Workspace(row) => {
             connection.prepare_cached("INSERT OR REPLACE INTO workspace VALUES (?1,?2,?3,?4)")?.execute(params![
@@ -286,6 +308,9 @@ pub fn read(connection: &Connection, key: Key) -> Result<Option<Entity>> {
     if key.kind == Kind::Message {
         return Ok(messages::read(connection, key.id)?.map(Entity::Message));
     }
+    if key.kind == Kind::Fact {
+        return Ok(fact(connection, key.id)?.map(Entity::Fact));
+    }
     let columns = match key.kind {
         Kind::Workspace | Kind::Pipeline => "id, name",
         Kind::Member => "id, name, role, active",
@@ -295,7 +320,7 @@ pub fn read(connection: &Connection, key: Key) -> Result<Option<Entity>> {
         Kind::Contact => CONTACT,
         Kind::Conversation => CONVERSATION,
         Kind::Order => ORDER,
-        Kind::OrderItem | Kind::Message => ORDER_ITEM,
+        Kind::OrderItem | Kind::Message | Kind::Fact => ORDER_ITEM,
     };
     let mut statement =
         connection.prepare_cached(&format!("SELECT {columns} FROM {} WHERE id = ?1", table(key.kind)))?;
@@ -317,7 +342,30 @@ pub fn read(connection: &Connection, key: Key) -> Result<Option<Entity>> {
             Entity::Conversation(read)
         }
         Kind::Order => Entity::Order(order(row)?),
-        Kind::OrderItem | Kind::Message => Entity::OrderItem(order_item(row)?),
+        Kind::OrderItem | Kind::Message | Kind::Fact => Entity::OrderItem(order_item(row)?),
+    }))
+}
+
+fn fact(connection: &Connection, id: Uuid) -> Result<Option<Fact>> {
+    let sql =
+        "SELECT id, inbox, kind, at, conversation, contact, member, order_id, stage, amount_minor, currency, took_ms
+               FROM fact WHERE id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([Id(id)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(Fact {
+        id: get(row, 0)?,
+        inbox: get(row, 1)?,
+        kind: parse(row.get_ref(2)?.as_str().unwrap_or_default(), "fact.kind")?,
+        at: time(row, 3)?,
+        conversation: get(row, 4)?,
+        contact: get(row, 5)?,
+        member: get_maybe(row, 6)?,
+        order: get_maybe(row, 7)?,
+        stage: get_maybe(row, 8)?,
+        amount_minor: row.get(9)?,
+        currency: row.get(10)?,
+        took_ms: row.get(11)?,
     }))
 }
 

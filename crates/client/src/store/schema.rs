@@ -8,7 +8,21 @@ use rusqlite::{Connection, params};
 use crate::Result;
 
 /// Steps of `replica.db`: what the server sent, as it is shown, and where sync stands.
-pub const REPLICA: &[&str] = &["
+pub const REPLICA: &[&str] = &[FIRST_REPLICA, FACTS];
+
+const FACTS: &str = "
+CREATE TABLE fact (
+    id BLOB PRIMARY KEY, inbox BLOB NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL, conversation BLOB NOT NULL,
+    contact BLOB NOT NULL, member BLOB, order_id BLOB, stage BLOB, amount_minor INTEGER, currency TEXT, took_ms INTEGER,
+    seq INTEGER NOT NULL, generation INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX fact_at ON fact (at);
+CREATE INDEX fact_inbox ON fact (inbox);
+-- In which shape the rows of a kind were fetched; a kind whose shape is older than the program's is fetched again.
+CREATE TABLE kind_schema (kind TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+const FIRST_REPLICA: &str = "
 CREATE TABLE session (
     id INTEGER PRIMARY KEY CHECK (id = 1), server TEXT NOT NULL, workspace BLOB NOT NULL, workspace_name TEXT NOT NULL,
     member BLOB NOT NULL, member_name TEXT NOT NULL, role TEXT NOT NULL, inboxes TEXT NOT NULL, device BLOB NOT NULL
@@ -86,7 +100,7 @@ CREATE VIRTUAL TABLE message_text USING fts5(text, content='message', content_ro
 INSERT INTO message_text (message_text, rank) VALUES ('secure-delete', 1);
 CREATE VIRTUAL TABLE contact_text USING fts5(name, phone, username, content='contact', content_rowid='row', tokenize='unicode61 remove_diacritics 2');
 INSERT INTO contact_text (contact_text, rank) VALUES ('secure-delete', 1);
-"];
+";
 
 /// Steps of `outbox.db`: the truth about pending intents, and drafts.
 pub const OUTBOX: &[&str] = &["

@@ -6,7 +6,7 @@ use parley_domain::entity::{Key, Kind};
 use parley_domain::permission::{Actor, Role};
 use parley_domain::protocol::session::Session;
 use parley_domain::{DeviceId, InboxId, MemberId, PersonName, WorkspaceId};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::get;
 use super::value::{Id, id, parse};
@@ -132,6 +132,45 @@ pub fn position(connection: &Connection) -> Result<Position> {
         }
     }
     Ok(position)
+}
+
+/// Notes that every kind is held in its present shape.
+pub fn note_shapes(connection: &Connection) -> Result<()> {
+    let mut note = connection.prepare_cached("INSERT OR REPLACE INTO kind_schema VALUES (?1, ?2)")?;
+    for kind in Kind::ALL {
+        note.execute(params![kind.as_str(), kind.schema()])?;
+    }
+    Ok(())
+}
+
+/// Asks for the kinds whole that an older program fetched in another shape, or could not fetch at all (SYNC.md S26).
+pub fn refetch_old_shapes(connection: &Connection) -> Result<()> {
+    let mut old = Vec::new();
+    for kind in Kind::ALL {
+        let held: Option<u32> = connection
+            .prepare_cached("SELECT number FROM kind_schema WHERE kind = ?1")?
+            .query_row([kind.as_str()], |row| row.get(0))
+            .optional()?;
+        // The first program noted no shapes; it held every kind of the first protocol in its first shape.
+        if held.unwrap_or(u32::from(kind.since() == 1)) < kind.schema() {
+            old.push(*kind);
+        }
+    }
+    if old.is_empty() {
+        return Ok(());
+    }
+    let cursor: Option<String> = connection.query_row("SELECT cursor FROM sync_state", [], |row| row.get(0))?;
+    if cursor.is_none() {
+        // The snapshot that was under way has old shapes in it.
+        connection.execute("UPDATE sync_state SET snapshot_after = NULL", [])?;
+    } else {
+        for kind in old {
+            // A root that is fetched names a row; a kind that is fetched names the workspace.
+            let sql = "INSERT OR REPLACE INTO backfill SELECT ?1, workspace, NULL FROM session";
+            connection.execute(sql, [kind.as_str()])?;
+        }
+    }
+    note_shapes(connection)
 }
 
 /// Present generation.

@@ -94,7 +94,8 @@ pub struct SnapshotRequest {
     pub after: Option<String>,
 }
 
-/// Asks for the rows of one root.
+/// Asks for the rows of one root, or of one kind: then `root` is that kind, which is no root, with the workspace's id
+/// (SYNC.md S26).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -13,9 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Code;
 
-/// Version of the protocol; a request names it in [`PROTOCOL_HEADER`], and another version is refused with
-/// [`Code::ProtocolMismatch`].
-pub const PROTOCOL: u32 = 1;
+/// Version of the protocol: 2 brought facts and kinds that are asked for whole. A request names its version in
+/// [`PROTOCOL_HEADER`]; a server serves this one and the one before, so that desks and server need not be updated in the same
+/// hour, and refuses others with [`Code::ProtocolMismatch`].
+pub const PROTOCOL: u32 = 2;
+/// The oldest version that is served.
+pub const PROTOCOL_SERVED: u32 = PROTOCOL - 1;
 /// Request header with the version.
 pub const PROTOCOL_HEADER: &str = "parley-protocol";
 

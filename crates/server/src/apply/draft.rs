@@ -7,10 +7,12 @@ use parley_domain::content::{Content, SystemEvent};
 use parley_domain::conversation::Conversation;
 use parley_domain::delivery::DeliveryState;
 use parley_domain::entity::{Entity, Key, Kind};
+use parley_domain::fact::{self, Circumstances};
 use parley_domain::limits::DEDUPE_KEPT;
 use parley_domain::message::Message;
 use parley_domain::{
-    Bsuid, ContactId, ConversationId, InboxId, MessageId, MessageText, Phone, StageId, Timestamp, Wamid, WorkspaceId,
+    Bsuid, ContactId, ConversationId, FactId, InboxId, MessageId, MessageText, Phone, StageId, Timestamp, Wamid,
+    WorkspaceId,
 };
 use parley_meta::webhook::{Fact, InboundContent};
 use uuid::Uuid;
@@ -75,6 +77,8 @@ pub(super) struct Draft<'a> {
     core: &'a Core,
     pub(super) now: Timestamp,
     rows: HashMap<Key, Row>,
+    /// Conversations as they were read.
+    before: HashMap<ConversationId, Conversation>,
     /// Changed rows in the order in which they were first changed.
     changed: Vec<Key>,
     changed_set: HashSet<Key>,
@@ -96,6 +100,7 @@ impl<'a> Draft<'a> {
             core,
             now: core.now(),
             rows: HashMap::new(),
+            before: HashMap::new(),
             changed: Vec::new(),
             changed_set: HashSet::new(),
             identities: Vec::new(),
@@ -144,6 +149,7 @@ impl<'a> Draft<'a> {
         match &stored.entity {
             Entity::Conversation(row) => {
                 self.conversations.insert((row.inbox, row.contact), row.id);
+                self.before.insert(row.id, row.clone());
             }
             Entity::Message(row) => {
                 if let (Some(inbox), Some(wamid)) = (stored.inbox, stored.wamid.clone()) {
@@ -379,7 +385,9 @@ impl<'a> Draft<'a> {
             }
         }
         applying::park(txn, workspace, std::mem::take(&mut self.orphans)).await?;
+        let facts = self.facts();
         let mut written = self.changed_rows();
+        written.extend(facts);
         let done = if written.is_empty() {
             None
         } else {
@@ -409,6 +417,27 @@ impl<'a> Draft<'a> {
             .collect();
         applying::put_identities(txn, workspace, &dirty).await?;
         Ok(done)
+    }
+
+    /// What the changes say for reports.
+    fn facts(&self) -> Vec<Written> {
+        let conversation = |id: ConversationId| match self.rows.get(&Key::new(Kind::Conversation, id)) {
+            Some(Row { entity: Entity::Conversation(row), .. }) => Some(row),
+            _ => None,
+        };
+        let changed = self.changed.iter().filter_map(|key| self.rows.get(key));
+        let told = changed.filter_map(|row| {
+            let (before, of) = match &row.entity {
+                Entity::Conversation(after) => (self.before.get(&after.id), Some(after)),
+                Entity::Order(after) if row.new => (None, conversation(after.conversation)),
+                _ => return None,
+            };
+            let of = Circumstances { conversation: of?, member: None, at: self.now };
+            let before = before.map(|before| Entity::Conversation(before.clone()));
+            let fact = fact::fact(FactId(self.new_id()), before.as_ref(), &row.entity, of)?;
+            Some(Written::new(Entity::Fact(fact), row.inbox.or(Some(of.conversation.inbox))))
+        });
+        told.collect()
     }
 
     /// Changed rows, parents before children, else in the order of the items.

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use parley_domain::permission::{Actor, Role};
 use parley_domain::protocol::access::AccessRules;
 use parley_domain::{DeviceId, Email, InboxId, MemberId, PersonName, Timestamp, WorkspaceId};
-use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, Query, UnionType};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    RelationDef, Select,
+};
 
 use super::rows::{count, typed};
 use super::table;
@@ -120,37 +123,29 @@ pub async fn granted<C: ConnectionTrait>(
     workspace: WorkspaceId,
     member: MemberId,
 ) -> Result<BTreeSet<InboxId>> {
+    use table::{member_inbox, team_inbox, team_member};
     let (workspace, member) = (workspace.to_string(), member.to_string());
-    let by_name: Vec<String> = {
-        use table::member_inbox::{Column, Entity};
-        Entity::find()
-            .select_only()
-            .column(Column::Inbox)
-            .filter(Column::Workspace.eq(&workspace))
-            .filter(Column::Member.eq(&member))
-            .into_tuple()
-            .all(connection)
-            .await?
-    };
-    let by_team: Vec<String> = {
-        use table::team_inbox::{Column, Entity};
-        use table::team_member;
-        let teams = Query::select()
-            .column(team_member::Column::Team)
-            .from(team_member::Entity)
-            .and_where(team_member::Column::Workspace.eq(&workspace))
-            .and_where(team_member::Column::Member.eq(&member))
-            .to_owned();
-        Entity::find()
-            .select_only()
-            .column(Column::Inbox)
-            .filter(Column::Workspace.eq(&workspace))
-            .filter(Column::Team.in_subquery(teams))
-            .into_tuple()
-            .all(connection)
-            .await?
-    };
-    by_name.iter().chain(&by_team).map(|inbox| typed(inbox)).collect()
+    let teams = Query::select()
+        .column(team_member::Column::Team)
+        .from(team_member::Entity)
+        .and_where(team_member::Column::Workspace.eq(&workspace))
+        .and_where(team_member::Column::Member.eq(&member))
+        .to_owned();
+    let by_team = Query::select()
+        .column(team_inbox::Column::Inbox)
+        .from(team_inbox::Entity)
+        .and_where(team_inbox::Column::Workspace.eq(&workspace))
+        .and_where(team_inbox::Column::Team.in_subquery(teams))
+        .to_owned();
+    let both = Query::select()
+        .column(member_inbox::Column::Inbox)
+        .from(member_inbox::Entity)
+        .and_where(member_inbox::Column::Workspace.eq(&workspace))
+        .and_where(member_inbox::Column::Member.eq(&member))
+        .union(UnionType::Distinct, by_team)
+        .to_owned();
+    let rows = connection.query_all(&both).await?;
+    rows.iter().map(|row| typed(&row.try_get_by_index::<String>(0)?)).collect()
 }
 
 /// Holds all changes of access of a workspace apart: the second waits for the first to end.
@@ -185,10 +180,111 @@ pub async fn inboxes_of<C: ConnectionTrait>(
     Ok(inboxes)
 }
 
-/// The device with that access token.
-pub async fn device_by_access<C: ConnectionTrait>(connection: &C, hash: &str) -> Result<Option<DeviceRow>> {
-    use table::device::{Column, Entity};
-    Entity::find().filter(Column::AccessHash.eq(hash)).one(connection).await?.map(device_row).transpose()
+/// The member, the device and the workspace behind an access token: everything that every request needs, in one row.
+#[derive(Clone, Debug, FromQueryResult)]
+struct Held {
+    device: String,
+    access_expires_at: i64,
+    revoked_at: Option<i64>,
+    stepped_up_until: Option<i64>,
+    workspace: String,
+    member: String,
+    name: String,
+    email: String,
+    role: String,
+    active: bool,
+    epoch: i64,
+    two_factor: bool,
+    two_factor_required: bool,
+    mask_contacts: bool,
+    seq: i64,
+    lineage: String,
+}
+
+/// Who holds an access token.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    pub workspace: WorkspaceId,
+    pub device: DeviceId,
+    pub access_expires_at: Timestamp,
+    pub revoked: bool,
+    pub stepped_up_until: Option<Timestamp>,
+    pub member: MemberId,
+    pub role: Role,
+    pub name: PersonName,
+    pub email: Email,
+    pub active: bool,
+    pub epoch: u64,
+    pub two_factor: bool,
+    pub rules: AccessRules,
+    /// The workspace's counter.
+    pub seq: u64,
+    pub lineage: String,
+}
+
+/// The holder of the access token with that hash.
+pub async fn holder<C: ConnectionTrait>(connection: &C, hash: &str) -> Result<Option<Holder>> {
+    use table::{device, member, workspace};
+    let held = of_member(device::Entity::find())
+        .join(JoinType::InnerJoin, to_workspace())
+        .column_as(device::Column::Id, "device")
+        .columns([
+            device::Column::AccessExpiresAt,
+            device::Column::RevokedAt,
+            device::Column::SteppedUpUntil,
+            device::Column::Workspace,
+            device::Column::Member,
+        ])
+        .columns([
+            member::Column::Name,
+            member::Column::Email,
+            member::Column::Role,
+            member::Column::Active,
+            member::Column::Epoch,
+            member::Column::TwoFactor,
+        ])
+        .columns([
+            workspace::Column::TwoFactorRequired,
+            workspace::Column::MaskContacts,
+            workspace::Column::Seq,
+            workspace::Column::Lineage,
+        ])
+        .filter(device::Column::AccessHash.eq(hash))
+        .into_model::<Held>()
+        .one(connection)
+        .await?;
+    let Some(held) = held else { return Ok(None) };
+    Ok(Some(Holder {
+        workspace: typed(&held.workspace)?,
+        device: typed(&held.device)?,
+        access_expires_at: Timestamp(held.access_expires_at),
+        revoked: held.revoked_at.is_some(),
+        stepped_up_until: held.stepped_up_until.map(Timestamp),
+        member: typed(&held.member)?,
+        role: Role::parse(&held.role).ok_or(Error::Damaged("role"))?,
+        name: PersonName::new(held.name),
+        email: Email::new(held.email),
+        active: held.active,
+        epoch: count(held.epoch),
+        two_factor: held.two_factor,
+        rules: AccessRules { two_factor_required: held.two_factor_required, mask_contacts: held.mask_contacts },
+        seq: count(held.seq),
+        lineage: held.lineage,
+    }))
+}
+
+/// Devices with their members, no column yet.
+fn of_member(devices: Select<table::device::Entity>) -> Select<table::device::Entity> {
+    use table::{device, member};
+    let to_member = device::Entity::belongs_to(member::Entity)
+        .from((device::Column::Workspace, device::Column::Member))
+        .to((member::Column::Workspace, member::Column::Id));
+    devices.select_only().join(JoinType::InnerJoin, to_member.into())
+}
+
+fn to_workspace() -> RelationDef {
+    use table::{device, workspace};
+    device::Entity::belongs_to(workspace::Entity).from(device::Column::Workspace).to(workspace::Column::Id).into()
 }
 
 /// The device with that id, in whatever workspace, locked.
@@ -352,17 +448,21 @@ pub async fn standing<C: ConnectionTrait>(
     workspace: WorkspaceId,
     device: DeviceId,
 ) -> Result<Option<Standing>> {
-    let workspace = workspace.to_string();
-    let key = (workspace.clone(), device.to_string());
-    let Some(device) = table::device::Entity::find_by_id(key).one(connection).await? else { return Ok(None) };
-    let key = (workspace, device.member);
-    let Some(member) = table::member::Entity::find_by_id(key).one(connection).await? else { return Ok(None) };
-    Ok(Some(Standing {
-        revoked: device.revoked_at.is_some(),
-        signed_in: device.refresh_hash.is_some(),
-        active: member.active,
-        epoch: count(member.epoch),
-        two_factor: member.two_factor,
+    use table::{device as d, member as m};
+    let found: Option<(Option<i64>, Option<String>, bool, i64, bool)> = of_member(d::Entity::find())
+        .columns([d::Column::RevokedAt, d::Column::RefreshHash])
+        .columns([m::Column::Active, m::Column::Epoch, m::Column::TwoFactor])
+        .filter(d::Column::Workspace.eq(workspace.to_string()))
+        .filter(d::Column::Id.eq(device.to_string()))
+        .into_tuple()
+        .one(connection)
+        .await?;
+    Ok(found.map(|(revoked_at, refresh_hash, active, epoch, two_factor)| Standing {
+        revoked: revoked_at.is_some(),
+        signed_in: refresh_hash.is_some(),
+        active,
+        epoch: count(epoch),
+        two_factor,
     }))
 }
 

@@ -20,6 +20,7 @@ mod dialect;
 pub mod dump;
 pub mod erasing;
 pub mod factors;
+pub mod facts;
 pub mod intents;
 pub mod invitations;
 pub mod jobs;

@@ -1,6 +1,6 @@
 //! What pulls, snapshots and backfills read. Every function takes the connection of one snapshot.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use parley_domain::entity::{Key, Kind, Root};
 use parley_domain::permission::{Actor, Permission, Role, allows};
@@ -34,22 +34,54 @@ fn change(row: table::change::Model) -> Result<Change> {
     })
 }
 
-/// Changes after a `seq`, in order.
-pub async fn changes_after<C: ConnectionTrait>(
+/// Changes with `after < seq <= upto`, in order, that may concern who sees these inboxes; `None` sees all. A change without
+/// an inbox may concern anybody: what its root is decides.
+pub async fn changes_between<C: ConnectionTrait>(
     connection: &C,
     workspace: WorkspaceId,
+    inboxes: Option<&BTreeSet<InboxId>>,
     after: u64,
+    upto: u64,
     limit: u64,
 ) -> Result<Vec<Change>> {
     use table::change::{Column, Entity};
     let rows = Entity::find()
         .filter(Column::Workspace.eq(workspace.to_string()))
         .filter(Column::Seq.gt(whole(after)))
+        .filter(Column::Seq.lte(whole(upto)))
+        .filter(concerns(inboxes))
         .order_by_asc(Column::Seq)
         .limit(limit)
         .all(connection)
         .await?;
     rows.into_iter().map(change).collect()
+}
+
+/// Changes of one kind that may concern who sees these inboxes, newest id first, below one.
+pub async fn changes_of_kind<C: ConnectionTrait>(
+    connection: &C,
+    workspace: WorkspaceId,
+    inboxes: Option<&BTreeSet<InboxId>>,
+    kind: Kind,
+    below: Option<uuid::Uuid>,
+    limit: u64,
+) -> Result<Vec<Change>> {
+    use table::change::{Column, Entity};
+    let mut query = Entity::find()
+        .filter(Column::Workspace.eq(workspace.to_string()))
+        .filter(Column::Kind.eq(kind.as_str()))
+        .filter(concerns(inboxes));
+    if let Some(below) = below {
+        query = query.filter(Column::Id.lt(below.to_string()));
+    }
+    let rows = query.order_by_desc(Column::Id).limit(limit).all(connection).await?;
+    rows.into_iter().map(change).collect()
+}
+
+fn concerns(inboxes: Option<&BTreeSet<InboxId>>) -> Condition {
+    use table::change::Column;
+    let Some(inboxes) = inboxes else { return Condition::all() };
+    Condition::any().add(Column::Inbox.is_null()).add(Column::Inbox.is_in(inboxes.iter().map(InboxId::to_string)))
 }
 
 /// The `change` rows of these keys.

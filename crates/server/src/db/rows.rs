@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use parley_domain::contact::Contact;
 use parley_domain::conversation::Conversation;
 use parley_domain::entity::{Entity, Key, Kind, Root};
+use parley_domain::fact::Fact;
 use parley_domain::message::Message;
 use parley_domain::order::{Order, OrderItem, Pipeline, Stage};
 use parley_domain::workspace::{Inbox, Label, Member, Workspace};
@@ -239,6 +240,25 @@ pub(super) fn of_order_item(row: table::order_item::Model) -> Result<Stored> {
     Ok(Stored { entity, seq: count(row.row_seq), inbox: None, wamid: None })
 }
 
+pub(super) fn of_fact(row: table::fact::Model) -> Result<Stored> {
+    let inbox: InboxId = typed(&row.inbox)?;
+    let entity = Entity::Fact(Fact {
+        id: typed(&row.id)?,
+        inbox,
+        kind: word(&row.kind)?,
+        at: Timestamp(row.at),
+        conversation: typed(&row.conversation)?,
+        contact: typed(&row.contact)?,
+        member: maybe(row.member.as_ref())?,
+        order: maybe(row.sales_order.as_ref())?,
+        stage: maybe(row.stage.as_ref())?,
+        amount_minor: row.amount_minor,
+        currency: row.currency,
+        took_ms: row.took_ms,
+    });
+    Ok(Stored { entity, seq: count(row.row_seq), inbox: Some(inbox), wamid: None })
+}
+
 /// The rows with these keys in order of (kind, id); keys without a row are left out. With `lock` they stay locked until the
 /// transaction ends.
 pub async fn load<C: ConnectionTrait>(
@@ -289,6 +309,7 @@ pub async fn load<C: ConnectionTrait>(
             Kind::Message => read!(message, of_message, ids),
             Kind::Order => read!(sales_order, of_order, ids),
             Kind::OrderItem => read!(order_item, of_order_item, ids),
+            Kind::Fact => read!(fact, of_fact, ids),
         }
     }
     Ok(found)
@@ -444,6 +465,27 @@ pub(super) async fn put<C: ConnectionTrait>(
             row_seq: seq,
         },
         [Quantity, PriceMinor, RowSeq]
+    );
+    write!(
+        Fact,
+        fact,
+        |row, seq, _written| table::fact::Model {
+            workspace: workspace.clone(),
+            id: row.id.to_string(),
+            inbox: row.inbox.to_string(),
+            kind: to_word(row.kind)?,
+            at: row.at.0,
+            conversation: row.conversation.to_string(),
+            contact: row.contact.to_string(),
+            member: row.member.map(|id| id.to_string()),
+            sales_order: row.order.map(|id| id.to_string()),
+            stage: row.stage.map(|id| id.to_string()),
+            amount_minor: row.amount_minor,
+            currency: row.currency.clone(),
+            took_ms: row.took_ms,
+            row_seq: seq,
+        },
+        [Conversation, Contact, SalesOrder, RowSeq]
     );
     Ok(())
 }

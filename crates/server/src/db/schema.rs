@@ -303,7 +303,14 @@ fn steps() -> Vec<Step> {
             workspace: Id; kind: Key(16); id: Id; root_kind: Key(16); root_id: Id; inbox: Id, null; seq: Whole;
             scope_seq: Whole; deleted: Flag; at: Whole;
         }, ["workspace"] => "workspace" ["id"]),
-        index("change", "change_seq", &["workspace", "seq"]),
+        index("change", "change_scope", &["workspace", "seq", "inbox"]),
+        table!("fact", key OWN, {
+            workspace: Id; id: Id; inbox: Id; kind: Key(32); at: Whole; conversation: Id; contact: Id; member: Id, null;
+            sales_order: Id, null; stage: Id, null; amount_minor: Whole, null; currency: Key(8), null; took_ms: Whole, null;
+            row_seq: Whole;
+        }, ["workspace", "inbox"] => "inbox" OWN),
+        index("fact", "fact_at", &["workspace", "at"]),
+        index("fact", "fact_contact", &["workspace", "contact"]),
         table!("intent", key OWN, {
             workspace: Id; id: Id; device: Id; outcome: Key(16); code: Key(64), null; at_seq: Whole; at: Whole;
         }, ["workspace", "device"] => "device" OWN),

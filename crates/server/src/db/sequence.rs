@@ -158,7 +158,8 @@ fn change(
         id: key.id.to_string(),
         root_kind: root.kind.as_str().to_owned(),
         root_id: root.id.to_string(),
-        inbox: inbox.map(|inbox| inbox.to_string()),
+        // A contact may be visible through any of its conversations, not only through the one that changed it.
+        inbox: inbox.filter(|_| root.kind != Kind::Contact).map(|inbox| inbox.to_string()),
         seq: whole(seq),
         scope_seq: if rescoped { whole(seq) } else { 0 },
         deleted: false,

@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, header};
 use parley_domain::Code;
 use parley_domain::protocol::endpoint::{Admits, Endpoint};
-use parley_domain::protocol::{PROTOCOL, PROTOCOL_HEADER};
+use parley_domain::protocol::{PROTOCOL, PROTOCOL_HEADER, PROTOCOL_SERVED};
 use serde::de::DeserializeOwned;
 
 use super::problem::Refusal;
@@ -32,14 +32,14 @@ impl FromRequestParts<Arc<Core>> for WorkspaceCtx {
 }
 
 async fn member(parts: &Parts, core: &Core, admits: Admits, step_up: bool) -> Result<WorkspaceCtx, Error> {
-    protocol(&parts.headers)?;
+    let protocol = protocol(&parts.headers)?;
     let token = parts
         .headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
         .ok_or(Error::Refused(Code::Unauthorized, "a bearer token is needed"))?;
-    let ctx = authenticate(core, token).await?;
+    let ctx = authenticate(core, token, protocol).await?;
     core.quota.session(parts.uri.path(), &ctx)?;
     ctx.admit(admits, step_up, core.now())?;
     Ok(ctx)
@@ -85,14 +85,13 @@ pub fn address(headers: &HeaderMap, extensions: &Extensions, core: &Core) -> Opt
     extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
 }
 
-/// The other side speaks our version, or it is refused before anything is read.
-fn protocol(headers: &HeaderMap) -> Result<(), Error> {
-    let version = headers.get(PROTOCOL_HEADER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    if version == Some(PROTOCOL) {
-        Ok(())
-    } else {
-        Err(Error::Refused(Code::ProtocolMismatch, "this server speaks another version of the protocol"))
-    }
+/// The version that the other side speaks: ours or the one before, or it is refused before anything is read.
+fn protocol(headers: &HeaderMap) -> Result<u32, Error> {
+    let version: Option<u32> =
+        headers.get(PROTOCOL_HEADER).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    version
+        .filter(|version| (PROTOCOL_SERVED..=PROTOCOL).contains(version))
+        .ok_or(Error::Refused(Code::ProtocolMismatch, "this server speaks another version of the protocol"))
 }
 
 /// A JSON body of exactly this type.

@@ -22,6 +22,8 @@ use crate::session::{Standing, WorkspaceCtx, standing};
 
 /// How often the other side must show that it is there.
 const PING: Duration = Duration::from_secs(30);
+/// How long the other side may take to read what was said last.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How often the session is looked up again.
 const LOOK_AGAIN: Duration = Duration::from_secs(4);
 
@@ -69,13 +71,12 @@ async fn run(
                 Ok(Signal::Revoked(device)) => {
                     if device == ctx.device() {
                         let _ = say(&mut socket, &Poke::Revoked).await;
-                        return;
+                        return farewell(socket).await;
                     }
                 }
                 Ok(Signal::Permission(member)) => {
                     if member == ctx.member() {
-                        let _ = socket.send(Message::Close(None)).await;
-                        return;
+                        return farewell(socket).await;
                     }
                 }
                 // Some were lost: whatever they said, a pull tells.
@@ -104,11 +105,10 @@ async fn run(
                 Ok(Standing::Good) => {}
                 Ok(Standing::Revoked) => {
                     let _ = say(&mut socket, &Poke::Revoked).await;
-                    return;
+                    return farewell(socket).await;
                 }
                 Ok(Standing::Changed) => {
-                    let _ = socket.send(Message::Close(None)).await;
-                    return;
+                    return farewell(socket).await;
                 }
                 // A session that cannot be looked up is not trusted either.
                 Err(error) => {
@@ -121,10 +121,18 @@ async fn run(
                 return;
             },
             () = until(&mut stop) => {
-                let _ = socket.send(Message::Close(None)).await;
-                return;
+                return farewell(socket).await;
             },
         }
+    }
+}
+
+/// Closes and waits for the answer: a connection that is dropped while the other side's pong is under way is reset, and what
+/// was said last may be lost with it.
+async fn farewell(mut socket: WebSocket) {
+    if socket.send(Message::Close(None)).await.is_ok() {
+        let answer = async { while let Some(Ok(_)) = socket.recv().await {} };
+        let _ = tokio::time::timeout(FAREWELL, answer).await;
     }
 }
 

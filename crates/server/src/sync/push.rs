@@ -7,12 +7,13 @@ use parley_domain::content::Content;
 use parley_domain::decide::{Decision, activity, decide, needed};
 use parley_domain::delivery::DeliveryState;
 use parley_domain::entity::{Entity, Key, Kind, RowSet};
+use parley_domain::fact::{self, Circumstances};
 use parley_domain::limits::{OUTCOME_KEPT, PUSH_INTENTS};
 use parley_domain::message::{Direction, Message};
 use parley_domain::protocol::intent::{
     Answer, Command, Intent, Outcome, OutcomesAnswer, OutcomesRequest, PushAnswer, PushRequest, Verdict,
 };
-use parley_domain::{Code, ConversationId, InboxId, IntentId, MessageId, MessageText, Timestamp, WorkspaceId};
+use parley_domain::{Code, ConversationId, FactId, InboxId, IntentId, MessageId, MessageText, Timestamp, WorkspaceId};
 use tokio::sync::oneshot;
 
 use super::pull::{self, Answer as Page};
@@ -31,8 +32,8 @@ const TOGETHER: usize = 64;
 struct Waiting {
     ctx: WorkspaceCtx,
     intents: Vec<Intent>,
-    /// Ids of the activity lines that the edits may make.
-    lines: Vec<MessageId>,
+    /// Ids of the activity lines and of the facts that the edits may make.
+    made: Vec<(MessageId, FactId)>,
     /// Those that may have been offered before a restore.
     before: BTreeSet<IntentId>,
     answer: oneshot::Sender<Result<Vec<Answer>>>,
@@ -68,11 +69,11 @@ pub async fn push(core: &Arc<Core>, ctx: &WorkspaceCtx, request: PushRequest) ->
     {
         return Ok(Page::Resync(required));
     }
-    let lines = request.intents.iter().map(|_| MessageId(core.new_id())).collect();
+    let made = request.intents.iter().map(|_| (MessageId(core.new_id()), FactId(core.new_id()))).collect();
     let before = request.offered_before.into_iter().collect();
     let (answer, answered) = oneshot::channel();
     let lane = Arc::clone(held(&core.pushes.0).entry(ctx.workspace()).or_default());
-    held(&lane.waiting).push(Waiting { ctx: ctx.clone(), intents: request.intents, lines, before, answer });
+    held(&lane.waiting).push(Waiting { ctx: ctx.clone(), intents: request.intents, made, before, answer });
     // In a task of its own: a desk that hangs up must not undo what others share with it.
     let core = core.clone();
     tokio::spawn(async move {
@@ -137,16 +138,17 @@ async fn commit(core: &Core, edits: &[Edit<'_>]) -> Result<Vec<Done>> {
 struct Edit<'a> {
     ctx: &'a WorkspaceCtx,
     intent: &'a Intent,
-    line: MessageId,
+    /// Ids for what it may make: drawn before, so that the transaction can run again.
+    made: (MessageId, FactId),
     /// It may have been offered before a restore.
     before: bool,
 }
 
 fn edits(push: &Waiting) -> impl Iterator<Item = Edit<'_>> {
-    push.intents.iter().zip(&push.lines).map(|(intent, line)| Edit {
+    push.intents.iter().zip(&push.made).map(|(intent, made)| Edit {
         ctx: &push.ctx,
         intent,
-        line: *line,
+        made: *made,
         before: push.before.contains(&intent.id),
     })
 }
@@ -211,7 +213,7 @@ async fn apply_all(txn: &Txn, core: &Core, edits: &[Edit<'_>]) -> Result<Vec<Don
     }
     let mut done = Vec::with_capacity(edits.len());
     for edit in edits {
-        done.push(apply(txn, core, edit.ctx, edit.intent, edit.line, edit.before).await?);
+        done.push(apply(txn, core, edit.ctx, edit.intent, edit.made, edit.before).await?);
     }
     Ok(done)
 }
@@ -226,7 +228,7 @@ async fn apply(
     core: &Core,
     ctx: &WorkspaceCtx,
     intent: &Intent,
-    line: MessageId,
+    made: (MessageId, FactId),
     before: bool,
 ) -> Result<Done> {
     let workspace = ctx.workspace();
@@ -263,7 +265,7 @@ async fn apply(
                 // A sender has it in hand.
                 return settle(txn, ctx, intent, Verdict::Refused { code: Code::Conflict }, now).await;
             }
-            write(txn, ctx, intent, &rows, entities, line, sends, now).await
+            write(txn, ctx, intent, &rows, entities, made, sends, now).await
         }
     }
 }
@@ -318,7 +320,7 @@ async fn write(
     intent: &Intent,
     rows: &RowSet,
     entities: Vec<Entity>,
-    line: MessageId,
+    (line, fact): (MessageId, FactId),
     sends: bool,
     now: Timestamp,
 ) -> Result<Done> {
@@ -328,6 +330,8 @@ async fn write(
     let (inbox, contact) = (row.inbox, row.contact);
     let reassigned = matches!(intent.command, Command::Assign { .. });
 
+    let of = Circumstances { conversation: row, member: Some(ctx.member()), at: now };
+    let fact = entities.iter().find_map(|entity| fact::fact(fact, rows.get(entity.key()), entity, of));
     let mut written: Vec<Written> =
         entities.into_iter().map(|entity| placed(entity, rows, inbox, reassigned)).collect();
     if let Some(event) = activity(&intent.command) {
@@ -363,6 +367,7 @@ async fn write(
         }
     }
     let keys: Vec<Key> = written.iter().map(|row| row.entity.key()).collect();
+    written.extend(fact.map(|fact| Written::new(Entity::Fact(fact), Some(inbox))));
     let mut block = sequence::take(txn, workspace, written.len() + 1, 0).await?;
     let mut queued = Vec::new();
     if let Command::SendMessage { message, resend_of, .. } = &intent.command

@@ -8,14 +8,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use parley_domain::conversation::Conversation;
 use parley_domain::entity::{Entity, Key, Kind, Root};
-use parley_domain::limits::PAGE_ROWS;
+use parley_domain::limits::{FACTS_ON_DESKS, PAGE_ROWS};
 use parley_domain::protocol::change::{BackfillRequest, ResyncReason, Row, SnapshotPage, SnapshotRequest};
 use parley_domain::{Code, ContactId, ConversationId, MemberId, OrderId, Timestamp, WorkspaceId};
 use serde::{Deserialize, Serialize};
 
 use super::cursor;
 use super::mask::masked;
-use super::pull::{Answer, cursor_at, resync};
+use super::pull::{Answer, cursor_at, inboxes, resync};
 use super::scope::Scope;
 use crate::app::Core;
 use crate::db::pages::{self, Below};
@@ -45,9 +45,21 @@ struct Walk {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum At {
     Start,
-    Newest { below: Option<(Timestamp, ConversationId)> },
-    Moved { after: Option<ConversationId> },
-    Root { kind: Kind, id: uuid::Uuid },
+    Newest {
+        below: Option<(Timestamp, ConversationId)>,
+    },
+    Moved {
+        after: Option<ConversationId>,
+    },
+    Root {
+        kind: Kind,
+        id: uuid::Uuid,
+    },
+    /// Every row of a kind, newest first, below this one; for facts, the last part of a snapshot.
+    Kind {
+        kind: Kind,
+        below: Option<uuid::Uuid>,
+    },
     End,
 }
 
@@ -79,15 +91,23 @@ pub async fn backfill(core: &Core, ctx: &WorkspaceCtx, request: &BackfillRequest
     let answer = async {
         let root = request.root;
         let (head, lineage) = sequence::head(&txn, ctx.workspace()).await?;
+        let whole_kind = !root.kind.is_root();
         let scope = Scope::load(&txn, ctx.workspace(), ctx.actor(), &BTreeSet::from([root])).await?;
-        if !scope.sees(root) {
+        let visible =
+            if whole_kind { root.id == ctx.workspace().0 && ctx.receives(root.kind) } else { scope.sees(root) };
+        if !visible {
             return Err(Error::Refused(Code::OutOfScope, "the root is not visible"));
         }
-        let start = At::Root { kind: root.kind, id: root.id };
+        let start = if whole_kind {
+            At::Kind { kind: root.kind, below: None }
+        } else {
+            At::Root { kind: root.kind, id: root.id }
+        };
         let walk = match &request.after {
             None => begin(ctx, lineage, head, start),
             Some(token) => match judge(core, ctx, &lineage, token) {
                 Ok(walk) if matches!(walk.at, At::Root { kind, id } if kind == root.kind && id == root.id) => walk,
+                Ok(walk) if matches!(walk.at, At::Kind { kind, .. } if kind == root.kind && whole_kind) => walk,
                 Ok(_) => return Err(Error::Refused(Code::BadRequest, "the place is of another root")),
                 Err(reason) => return Ok(Answer::Resync(resync(&txn, ctx, reason, lineage).await?)),
             },
@@ -155,11 +175,16 @@ async fn page(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, mut walk: Walk) -> Res
                     pages::conversations_moved(txn, ctx.workspace(), ctx.actor(), walk.seq, after, CONVERSATIONS)
                         .await?;
                 if next.is_empty() {
-                    walk.at = At::End;
+                    let facts = At::Kind { kind: Kind::Fact, below: None };
+                    walk.at = if ctx.receives(Kind::Fact) { facts } else { At::End };
                     true
                 } else {
                     conversations(txn, ctx, &mut walk, &mut found, next).await?
                 }
+            }
+            At::Kind { kind, below } => {
+                of_kind(txn, ctx, &mut walk, &mut found, (kind, below), core.now()).await?;
+                true
             }
             At::Root { kind, id } => {
                 root(txn, ctx, &mut walk, &mut found, Key { kind, id }).await?;
@@ -312,6 +337,37 @@ async fn inside(
     if walk.inside.is_none() && matches!(walk.at, At::Root { .. }) {
         walk.at = At::End;
     }
+    Ok(())
+}
+
+/// Rows of one kind that the member sees, as many as fit.
+async fn of_kind(
+    txn: &Txn,
+    ctx: &WorkspaceCtx,
+    walk: &mut Walk,
+    found: &mut Vec<Stored>,
+    (kind, below): (Kind, Option<uuid::Uuid>),
+    now: Timestamp,
+) -> Result<()> {
+    let (workspace, actor) = (ctx.workspace(), ctx.actor());
+    let room = PAGE_ROWS.saturating_sub(found.len()).max(1);
+    let changes = pages::changes_of_kind(txn, workspace, inboxes(actor), kind, below, room as u64).await?;
+    walk.at = match changes.last() {
+        Some(last) if changes.len() == room => At::Kind { kind, below: Some(last.key.id) },
+        _ => At::End,
+    };
+    let roots = changes.iter().map(|change| change.root).collect();
+    let scope = Scope::of_changes(txn, workspace, actor, &roots).await?;
+    let seen = changes.iter().filter(|change| !change.deleted && scope.sees(change.root)).map(|change| change.key);
+    let mut rows = rows::load(txn, workspace, seen, false).await?;
+    rows.reverse();
+    let all = rows.len();
+    rows.retain(|stored| !matches!(&stored.entity, Entity::Fact(fact) if now.since(fact.at) > FACTS_ON_DESKS));
+    if rows.len() < all {
+        // What follows is older still.
+        walk.at = At::End;
+    }
+    found.extend(rows);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod access;
 mod concurrency;
 mod devices;
 mod factor;
+mod facts;
 mod inbound;
 mod logs;
 mod mask;

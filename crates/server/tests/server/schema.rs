@@ -36,7 +36,7 @@ async fn both_databases_have_the_same_tables_columns_and_indexes() {
     let columns = names(&sqlite, SQLITE_COLUMNS).await;
     assert!(columns.contains(&("message".to_owned(), "wamid:0".to_owned())));
     let indexes = names(&sqlite, SQLITE_INDEXES).await;
-    assert!(indexes.contains(&("change".to_owned(), "change_seq:0:workspace,seq".to_owned())));
+    assert!(indexes.contains(&("change".to_owned(), "change_scope:0:workspace,seq,inbox".to_owned())));
     let Some(mysql) = World::mysql().await else { return };
     assert_eq!(columns, names(&mysql, MYSQL_COLUMNS).await);
     assert_eq!(indexes, names(&mysql, MYSQL_INDEXES).await);

@@ -56,3 +56,34 @@ pub mod order_item {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+/// Rows of `fact`.
+pub mod fact {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, PartialEq, Eq, Debug, DeriveEntityModel)]
+    #[sea_orm(table_name = "fact")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub workspace: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub inbox: String,
+        pub kind: String,
+        pub at: i64,
+        pub conversation: String,
+        pub contact: String,
+        pub member: Option<String>,
+        pub sales_order: Option<String>,
+        pub stage: Option<String>,
+        pub amount_minor: Option<i64>,
+        pub currency: Option<String>,
+        pub took_ms: Option<i64>,
+        pub row_seq: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
