@@ -16,6 +16,7 @@ use crate::{ContactId, ConversationId, FactId, InboxId, MemberId, OrderId, Stage
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FactKind {
     /// Somebody wrote for the first time.
     ConversationStarted,
@@ -32,6 +33,7 @@ pub enum FactKind {
 /// One thing that happened, without words.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fact {
     pub id: FactId,
     pub inbox: InboxId,

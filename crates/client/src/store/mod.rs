@@ -63,6 +63,9 @@ impl Stores {
         for ((path, key), (name, steps)) in sealed(dir, keys).into_iter().zip(FILES) {
             let connection = cipher::open(&path, &key, Purpose::Create)?;
             schema::create(&connection, name, desk, steps)?;
+            if name == REPLICA {
+                session::note_shapes(&connection)?;
+            }
             connections.push(connection);
         }
         Self::start(dir, keys, connections, lock)
@@ -93,15 +96,13 @@ impl Stores {
                 }
                 opened => opened?,
             };
-            if lost && name == "replica" {
+            if lost && name == REPLICA {
                 // It may stand at an earlier moment. Its rows stay to be seen until they were fetched again.
                 apply::restart(&connection)?;
                 fell_back = true;
             }
-            match purpose {
-                _ if name != REPLICA => {}
-                Purpose::Create => session::note_shapes(&connection)?,
-                _ => session::refetch_old_shapes(&connection)?,
+            if name == REPLICA {
+                session::refetch_old_shapes(&connection)?;
             }
             connections.push(connection);
         }

@@ -177,3 +177,49 @@ pub fn refetch_old_shapes(connection: &Connection) -> Result<()> {
 pub fn generation(connection: &Connection) -> Result<i64> {
     Ok(connection.prepare_cached("SELECT generation FROM sync_state WHERE id = 1")?.query_row([], |row| row.get(0))?)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::schema;
+    use super::*;
+
+    fn asked(connection: &Connection) -> Vec<String> {
+        let mut statement = connection.prepare("SELECT kind FROM backfill ORDER BY kind").unwrap();
+        let kinds = statement.query_map([], |row| row.get(0)).unwrap();
+        kinds.collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    /// A file as the first program left it, opened by this one.
+    fn updated(cursor: Option<&str>) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        schema::create(&connection, "replica", "", &schema::REPLICA[..1]).unwrap();
+        connection
+            .execute("INSERT INTO session VALUES (1, '', ?1, '', ?1, '', 'manager', '[]', ?1)", [Id(uuid::Uuid::nil())])
+            .unwrap();
+        connection.execute("UPDATE sync_state SET cursor = ?1, snapshot_after = 'place'", [cursor]).unwrap();
+        schema::upgrade(&connection, "replica", "", schema::REPLICA).unwrap();
+        refetch_old_shapes(&connection).unwrap();
+        connection
+    }
+
+    #[test]
+    fn an_updated_program_asks_for_the_kinds_that_it_lacks_once() {
+        let connection = updated(Some("cursor"));
+        assert_eq!(asked(&connection), ["fact"]);
+        connection.execute("DELETE FROM backfill", []).unwrap();
+        refetch_old_shapes(&connection).unwrap();
+        assert_eq!(asked(&connection), Vec::<String>::new());
+        connection.execute("UPDATE kind_schema SET number = 0 WHERE kind = 'message'", []).unwrap();
+        refetch_old_shapes(&connection).unwrap();
+        assert_eq!(asked(&connection), ["message"]);
+    }
+
+    #[test]
+    fn a_snapshot_of_old_shapes_begins_again() {
+        let connection = updated(None);
+        assert_eq!(asked(&connection), Vec::<String>::new());
+        assert_eq!(position(&connection).unwrap().snapshot_after, None);
+    }
+}
