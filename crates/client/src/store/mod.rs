@@ -82,6 +82,9 @@ impl Stores {
             let lost = heal::lost_log(left, &path);
             let opened = cipher::open(&path, &key, Purpose::Write).and_then(|connection| {
                 schema::upgrade(&connection, name, desk, steps)?;
+                if name == REPLICA {
+                    session::refetch_old_shapes(&connection)?;
+                }
                 if lost || left.suspect {
                     heal::examine(&connection)?;
                 }
@@ -100,9 +103,6 @@ impl Stores {
                 // It may stand at an earlier moment. Its rows stay to be seen until they were fetched again.
                 apply::restart(&connection)?;
                 fell_back = true;
-            }
-            if name == REPLICA {
-                session::refetch_old_shapes(&connection)?;
             }
             connections.push(connection);
         }

@@ -449,7 +449,8 @@ pub async fn standing<C: ConnectionTrait>(
     device: DeviceId,
 ) -> Result<Option<Standing>> {
     use table::{device as d, member as m};
-    let found: Option<(Option<i64>, Option<String>, bool, i64, bool)> = of_member(d::Entity::find())
+    type Found = (Option<i64>, Option<String>, bool, i64, bool);
+    let found: Option<Found> = of_member(d::Entity::find())
         .columns([d::Column::RevokedAt, d::Column::RefreshHash])
         .columns([m::Column::Active, m::Column::Epoch, m::Column::TwoFactor])
         .filter(d::Column::Workspace.eq(workspace.to_string()))
