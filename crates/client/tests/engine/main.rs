@@ -6,6 +6,7 @@ mod figures;
 mod forensics;
 mod keyring;
 mod outbox;
+mod released;
 mod sync;
 mod vault;
 mod views;
