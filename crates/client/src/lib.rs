@@ -7,6 +7,7 @@
 //! Absent on purpose: the window, Tauri, and any rule that the server must agree on (those are in `parley-domain`).
 
 mod auth;
+mod crash;
 mod desk;
 mod egress;
 mod engine;

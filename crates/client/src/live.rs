@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use parley_domain::entity::Kind;
 use parley_domain::protocol::change::ResyncReason;
 use parley_domain::protocol::intent::{Command, Outcome};
 use parley_domain::{Clock, Code, ConversationId, InboxId, IntentId, MessageText, Randomness};
@@ -24,7 +25,7 @@ use crate::store::{Stores, Touched, overlay};
 use crate::sync::driver::Wish;
 use crate::sync::machine::{Facts, Link};
 use crate::views::Event;
-use crate::{Error, Result};
+use crate::{Error, Result, crash};
 
 /// Locks, whatever happened to a former holder.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -145,6 +146,12 @@ impl Live {
     pub async fn store_slice(&self, slice: Slice) -> Result<Vec<Arrival>> {
         let (pending, signed_in) = (self.pending(), self.signed_in());
         let live = slice.live;
+        let erased: BTreeSet<ConversationId> = slice
+            .rows
+            .iter()
+            .filter(|row| row.entity.is_none() && row.key.kind == Kind::Conversation)
+            .map(|row| ConversationId(row.key.id))
+            .collect();
         let durability = if slice.outcomes.is_empty() { Durability::Usual } else { Durability::Full };
         let applied = self
             .stores
@@ -153,7 +160,11 @@ impl Live {
             .await?;
         let Applied { touched, arrivals, settled, hid } = applied;
         if !settled.is_empty() {
+            crash::point("outcome_applied");
             self.carry_out(settled).await?;
+        }
+        if !erased.is_empty() {
+            self.forget_erased(&erased).await?;
         }
         if hid {
             self.refuse_orphans().await?;
@@ -162,11 +173,35 @@ impl Live {
         Ok(arrivals)
     }
 
+    /// Takes out of the outbox what was written to conversations that exist no more: an erasure goes before what waits to be sent.
+    async fn forget_erased(&self, erased: &BTreeSet<ConversationId>) -> Result<()> {
+        let _edits = self.edits.lock().await;
+        let left: Vec<Pending> = self
+            .pending()
+            .iter()
+            .filter(|item| !item.intent.touches.iter().any(|root| erased.contains(&ConversationId(root.id))))
+            .cloned()
+            .collect();
+        self.replace_pending(left).await?;
+        let drafts: Vec<_> = lock(&self.drafts).keys().filter(|(id, _)| erased.contains(id)).copied().collect();
+        lock(&self.drafts).retain(|key, _| !drafts.contains(key));
+        self.stores
+            .outbox
+            .write(Urgency::Background, move |tx| {
+                drafts.iter().try_for_each(|(conversation, mode)| outbox::save_draft(tx, *conversation, *mode, ""))
+            })
+            .await?;
+        self.redraw().await?;
+        self.events.send(Event::Outbox);
+        Ok(())
+    }
+
     /// Carries outcomes out in `outbox.db`; their replica transaction is durable.
     pub async fn carry_out(&self, settled: Vec<Outcome>) -> Result<()> {
         let _edits = self.edits.lock().await;
         let left = apply::after_outcomes(&self.pending(), &settled);
         self.replace_pending(left).await?;
+        crash::point("outcome_carried_out");
         self.stores.replica.write(Urgency::Background, move |tx| apply::forget_settled(tx, &settled)).await?;
         self.events.send(Event::Outbox);
         self.events.send(Event::Connection);

@@ -417,11 +417,34 @@ pub enum OutboxState {
 }
 
 /// What a search found, newest first.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 pub struct SearchResult {
+    /// Newest first.
     pub messages: Vec<MessageHit>,
     pub contacts: Vec<ContactHit>,
+    /// Newest first.
+    pub orders: Vec<OrderHit>,
+    /// Nothing more would be found: this desk holds everything that the member may see, and the search went to its end. When
+    /// not, the server may hold more.
+    pub complete: bool,
+}
+
+/// An order whose number, article or customer matches.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct OrderHit {
+    pub order: OrderId,
+    pub conversation: ConversationId,
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub number: u64,
+    pub contact_name: Option<PersonName>,
+    /// ISO 4217.
+    pub currency: String,
+    /// In minor units of the currency.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub total_minor: i64,
+    pub placed_at: Timestamp,
 }
 
 /// A message that holds the words.

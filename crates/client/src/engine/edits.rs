@@ -20,7 +20,7 @@ use crate::store::pool::Urgency;
 use crate::store::{Touched, apply, overlay};
 use crate::sync::driver::Wish;
 use crate::views::Event;
-use crate::{Error, Result};
+use crate::{Error, Result, crash};
 
 impl Engine {
     /// Writes to the customer. Refused with the gate's code when the rules forbid it; nothing is stored then.
@@ -239,6 +239,7 @@ async fn edit_now(live: &Live, command: Command, clears: Option<(ConversationId,
             outbox::put(tx, &stored)
         })
         .await?;
+    crash::point("edit_stored");
     if let Some((conversation, mode)) = clears {
         keep_draft(live, conversation, mode, "");
     }

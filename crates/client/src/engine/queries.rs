@@ -89,11 +89,11 @@ impl Engine {
         live.stores.replica.read(move |c| pending.iter().map(|item| outbox_item(c, &pending, item)).collect()).await
     }
 
-    /// Messages and contacts that hold all the words.
+    /// Messages, contacts and orders that hold all the words, on this desk; operators narrow messages down.
     pub async fn search(&self, text: &str, limit: u32) -> Result<SearchResult> {
         let live = self.live()?;
-        let text = text.to_owned();
-        live.stores.replica.read(move |c| search::search(c, &text, limit)).await
+        let (text, me) = (text.to_owned(), live.signed_in().member);
+        live.stores.replica.read(move |c| search::search(c, &text, limit, me)).await
     }
 
     /// What the member typed and did not send.

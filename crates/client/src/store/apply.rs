@@ -120,6 +120,10 @@ pub fn apply(connection: &Connection, slice: &Slice, pending: &[Pending], signed
                 }
             }
             None => {
+                if row.key.kind == Kind::Conversation {
+                    // What stands under it goes too, in slices, whatever else the server names.
+                    hide(connection, row.key, &mut applied.touched)?;
+                }
                 rows::delete(connection, row.key, &mut applied.touched)?;
                 connection.prepare_cached("INSERT OR REPLACE INTO tombstone VALUES (?1, ?2, ?3)")?.execute(params![
                     row.key.kind.as_str(),

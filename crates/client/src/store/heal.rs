@@ -18,7 +18,8 @@ use tokio::sync::Notify;
 
 use super::cipher::{self, Key, Purpose};
 use super::outbox::{self, DraftMode, Pending};
-use super::schema;
+use super::schema::{self, Step};
+use super::session;
 use crate::Result;
 
 /// Where damaged files are set aside.
@@ -101,7 +102,7 @@ pub struct Saved {
 
 /// Makes `file` anew. The new file is complete before the damaged one is moved, and takes its place by a rename: whenever this is
 /// interrupted, the next opening has one of the two.
-pub fn renew(file: &Path, name: &str, desk: &str, key: &Key, steps: &[&str]) -> Result<Connection> {
+pub fn renew(file: &Path, name: &str, desk: &str, key: &Key, steps: &[Step]) -> Result<Connection> {
     let saved = if name == "outbox" { save(file, key) } else { Saved::default() };
     let fresh = beside(file, "new");
     remove(&fresh)?;
@@ -110,6 +111,9 @@ pub fn renew(file: &Path, name: &str, desk: &str, key: &Key, steps: &[&str]) -> 
     {
         let connection = cipher::open(&fresh, key, Purpose::Create)?;
         schema::create(&connection, name, desk, steps)?;
+        if name == "replica" {
+            session::note_shapes(&connection)?;
+        }
         for item in &saved.intents {
             outbox::put(&connection, item)?;
         }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::rows::{get, get_maybe, time};
+use super::search::words::indexed;
 use super::value::{Id, id, maybe, parse};
 use crate::Result;
 
@@ -99,7 +100,7 @@ pub fn write(
     {
         connection
             .prepare_cached("INSERT INTO message_text (rowid, text) VALUES (?1, ?2)")?
-            .execute(params![row, text])?;
+            .execute(params![row, indexed(text)])?;
     }
     Ok(())
 }
@@ -113,7 +114,7 @@ fn free_row(connection: &Connection, from: i64) -> Result<i64> {
 fn unindex(connection: &Connection, row: i64, text: &str) -> Result<()> {
     connection
         .prepare_cached("INSERT INTO message_text (message_text, rowid, text) VALUES ('delete', ?1, ?2)")?
-        .execute(params![row, text])?;
+        .execute(params![row, indexed(text)])?;
     Ok(())
 }
 

@@ -31,6 +31,7 @@ use heal::{Alarm, Mended};
 use parley_domain::Code;
 use pool::{Db, Urgency};
 use rusqlite::Connection;
+use schema::Step;
 use zeroize::Zeroizing;
 
 pub use rows::{Touched, all as all_rows};
@@ -54,7 +55,7 @@ pub struct Stores {
 
 const REPLICA: &str = "replica";
 
-const FILES: [(&str, &[&str]); 3] = [(REPLICA, schema::REPLICA), ("outbox", schema::OUTBOX), ("media", schema::MEDIA)];
+const FILES: [(&str, &[Step]); 3] = [(REPLICA, schema::REPLICA), ("outbox", schema::OUTBOX), ("media", schema::MEDIA)];
 
 impl Stores {
     /// Makes the files of a new desk. `desk` is written into each, so that files cannot be swapped between desks.

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::messages;
+use super::search::words::indexed;
 use super::value::{Id, at, id, maybe, parse, word};
 use crate::Result;
 
@@ -257,17 +258,21 @@ fn write_contact(connection: &Connection, row: &Contact, seq: u64, generation: i
         .query_row(params![id(row.id), name, phone, username, row.blocked, row.reachable, seq, generation], |row| row.get(0))?;
     connection
         .prepare_cached("INSERT INTO contact_text (rowid, name, phone, username) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![place, name, phone, username])?;
+        .execute(params![place, name.map(indexed), phone.map(indexed), username.map(indexed)])?;
     Ok(())
 }
 
+/// A text is taken out of the index by the form in which it went in.
 fn unindex_contact(connection: &Connection, contact: Uuid) -> Result<()> {
+    let mut known = connection.prepare_cached("SELECT row, name, phone, username FROM contact WHERE id = ?1")?;
+    let mut found = known.query([Id(contact)])?;
+    let Some(row) = found.next()? else { return Ok(()) };
+    let form = |column| -> Result<Option<String>> { Ok(row.get::<_, Option<String>>(column)?.as_deref().map(indexed)) };
     connection
         .prepare_cached(
-            "INSERT INTO contact_text (contact_text, rowid, name, phone, username)
-             SELECT 'delete', row, name, phone, username FROM contact WHERE id = ?1",
+            "INSERT INTO contact_text (contact_text, rowid, name, phone, username) VALUES ('delete', ?1, ?2, ?3, ?4)",
         )?
-        .execute([Id(contact)])?;
+        .execute(params![row.get::<_, i64>(0)?, form(1)?, form(2)?, form(3)?])?;
     Ok(())
 }
 

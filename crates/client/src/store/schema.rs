@@ -5,10 +5,28 @@
 use parley_domain::Code;
 use rusqlite::{Connection, params};
 
+use super::search::words::indexed;
 use crate::Result;
 
+/// What brings a file one step further.
+#[derive(Clone, Copy)]
+pub enum Step {
+    Sql(&'static str),
+    /// What SQL alone cannot do.
+    Code(fn(&Connection) -> Result<()>),
+}
+
+impl Step {
+    fn take(self, connection: &Connection) -> Result<()> {
+        match self {
+            Self::Sql(sql) => Ok(connection.execute_batch(sql)?),
+            Self::Code(work) => work(connection),
+        }
+    }
+}
+
 /// Steps of `replica.db`: what the server sent, as it is shown, and where sync stands.
-pub const REPLICA: &[&str] = &[FIRST_REPLICA, FACTS];
+pub const REPLICA: &[Step] = &[Step::Sql(FIRST_REPLICA), Step::Sql(FACTS), Step::Sql(WORDS), Step::Code(index_again)];
 
 const FACTS: &str = "
 CREATE TABLE fact (
@@ -102,8 +120,22 @@ CREATE VIRTUAL TABLE contact_text USING fts5(name, phone, username, content='con
 INSERT INTO contact_text (contact_text, rank) VALUES ('secure-delete', 1);
 ";
 
+const WORDS: &str = "
+-- Words as search/words.rs makes them (docs/adr/0006-search.md); marks belong to words. Orders are found by number and article.
+DROP TABLE message_text;
+DROP TABLE contact_text;
+CREATE VIRTUAL TABLE message_text USING fts5(text, content='message', content_rowid='row', tokenize='unicode61 remove_diacritics 2 categories ''L* N* Co Mn Mc''');
+INSERT INTO message_text (message_text, rank) VALUES ('secure-delete', 1);
+CREATE VIRTUAL TABLE contact_text USING fts5(name, phone, username, content='contact', content_rowid='row', tokenize='unicode61 remove_diacritics 2 categories ''L* N* Co Mn Mc''');
+INSERT INTO contact_text (contact_text, rank) VALUES ('secure-delete', 1);
+CREATE INDEX orders_number ON orders (number);
+CREATE INDEX orders_contact ON orders (contact, placed_at);
+CREATE INDEX order_item_sku ON order_item (sku COLLATE NOCASE);
+";
+
 /// Steps of `outbox.db`: the truth about pending intents, and drafts.
-pub const OUTBOX: &[&str] = &["
+pub const OUTBOX: &[Step] = &[Step::Sql(
+    "
 -- `offered`: some byte of it may have reached a server. `ask`: its root is gone, so its outcome is asked for by id.
 CREATE TABLE intent (
     place INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, intent TEXT NOT NULL, state TEXT NOT NULL, code TEXT,
@@ -112,24 +144,47 @@ CREATE TABLE intent (
 CREATE TABLE draft (
     conversation BLOB NOT NULL, mode TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (conversation, mode)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+)];
 
 /// Steps of `media.db`: attachments in rows of 256 KiB.
-pub const MEDIA: &[&str] = &["
+pub const MEDIA: &[Step] = &[Step::Sql(
+    "
 CREATE TABLE chunk (
     attachment BLOB NOT NULL, place INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (attachment, place)
 ) STRICT, WITHOUT ROWID;
-"];
+",
+)];
+
+/// Puts every message and contact into an empty index.
+fn index_again(connection: &Connection) -> Result<()> {
+    let mut texts = connection.prepare("SELECT row, text FROM message WHERE text IS NOT NULL")?;
+    let mut put = connection.prepare("INSERT INTO message_text (rowid, text) VALUES (?1, ?2)")?;
+    let mut found = texts.query([])?;
+    while let Some(row) = found.next()? {
+        put.execute(params![row.get::<_, i64>(0)?, indexed(row.get_ref(1)?.as_str().unwrap_or_default())])?;
+    }
+    let mut people = connection.prepare("SELECT row, name, phone, username FROM contact")?;
+    let mut put =
+        connection.prepare("INSERT INTO contact_text (rowid, name, phone, username) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut found = people.query([])?;
+    while let Some(row) = found.next()? {
+        let form =
+            |column| -> Result<Option<String>> { Ok(row.get::<_, Option<String>>(column)?.as_deref().map(indexed)) };
+        put.execute(params![row.get::<_, i64>(0)?, form(1)?, form(2)?, form(3)?])?;
+    }
+    Ok(())
+}
 
 /// Marks a new file as `file` of `desk`, and takes all steps.
-pub fn create(connection: &Connection, file: &str, desk: &str, steps: &[&str]) -> Result<()> {
+pub fn create(connection: &Connection, file: &str, desk: &str, steps: &[Step]) -> Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     connection.execute_batch(
         "CREATE TABLE header (id INTEGER PRIMARY KEY CHECK (id = 1), file TEXT NOT NULL, desk TEXT NOT NULL) STRICT;",
     )?;
     connection.execute("INSERT INTO header VALUES (1, ?1, ?2)", params![file, desk])?;
     for step in steps {
-        connection.execute_batch(step)?;
+        step.take(connection)?;
     }
     connection.pragma_update(None, "user_version", steps.len())?;
     connection.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);")?;
@@ -137,7 +192,7 @@ pub fn create(connection: &Connection, file: &str, desk: &str, steps: &[&str]) -
 }
 
 /// Checks that the file is what it should be and brings it to the present form.
-pub fn upgrade(connection: &Connection, file: &str, desk: &str, steps: &[&str]) -> Result<()> {
+pub fn upgrade(connection: &Connection, file: &str, desk: &str, steps: &[Step]) -> Result<()> {
     let marked: (String, String) = connection
         .query_row("SELECT file, desk FROM header", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .map_err(|_| Code::StoreDamaged)?;
@@ -150,7 +205,7 @@ pub fn upgrade(connection: &Connection, file: &str, desk: &str, steps: &[&str]) 
     }
     for (place, step) in steps.iter().enumerate().skip(taken) {
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        connection.execute_batch(step)?;
+        step.take(connection)?;
         connection.pragma_update(None, "user_version", place + 1)?;
         connection.execute_batch("COMMIT")?;
     }

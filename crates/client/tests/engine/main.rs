@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod disk;
+mod erasure;
 mod figures;
 mod forensics;
 mod keyring;
+mod kills;
 mod outbox;
 mod released;
 mod sync;

@@ -110,6 +110,127 @@ async fn search_finds_beginnings_whatever_the_accents_in_every_script() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_narrow_messages_down_and_orders_are_found_by_number_and_customer() {
+    let (server, desk) = (Server::start().await, Desk::new());
+    {
+        let mut world = server.world();
+        world.say(1, 100, "the brass lamp");
+        world.say(2, 101, "the brass lamp");
+        world.say(2, 102, "请问我的订单什么时候发货");
+        world.change(2, |row| row.labels = [label()].into());
+        world.place_order(1);
+        world.put(Entity::Message(Message {
+            id: message(103),
+            conversation: conversation(2),
+            direction: Direction::Incoming,
+            author: None,
+            content: Content::Media(parley_domain::content::Media {
+                kind: parley_domain::content::MediaKind::Image,
+                mime: None,
+                caption: Some("brass lamp, broken".into()),
+                filename: None,
+                voice: false,
+                provider_id: None,
+                failure: None,
+            }),
+            sent_at: now(),
+            position: 0,
+            delivery: None,
+            reply_to: None,
+            resend_of: None,
+            forwarded: false,
+            edited: false,
+            revoked: false,
+        }));
+    }
+    let engine = desk.signed_in(&server).await;
+    engine.send_reply(conversation(1), "a lamp for you", None, None).await.unwrap();
+    let found = async |typed: &str| engine.search(typed, 20).await.unwrap();
+    let ids = async |typed: &str| -> Vec<u128> {
+        let hits = found(typed).await.messages;
+        hits.iter().map(|hit| hit.message.0.as_u128().wrapping_sub(message(0).0.as_u128())).collect()
+    };
+    assert_eq!(ids("brass label:VIP").await, [103, 101]);
+    assert_eq!(ids("lamp has:file").await, [103]);
+    assert_eq!(ids("has:file").await, [103], "an operator alone is a question");
+    assert_eq!(ids("brass from:\"contact 1\"").await, [100]);
+    assert_eq!(found("lamp from:me").await.messages.len(), 1);
+    assert_eq!(found("lamp from:ana").await.messages.len(), 1, "a colleague by name");
+    assert_eq!(ids("brass in:shop").await, [103, 101, 100]);
+    assert!(ids("brass in:elsewhere").await.is_empty() && ids("brass from:nobody").await.is_empty());
+    assert!(ids("brass before:2020-01-01").await.is_empty());
+    assert_eq!(ids("brass after:2020-01-01 before:2100-01-01").await, [103, 101, 100]);
+    assert_eq!(ids("订单").await, [102]);
+    assert_eq!(ids("发货").await, [102]);
+
+    assert_eq!(found("1001").await.orders.iter().map(|hit| hit.order).collect::<Vec<_>>(), [order(1)]);
+    assert_eq!(found("contact 1").await.orders.len(), 1, "of that customer");
+    assert!(found("lamp").await.orders.is_empty());
+    assert!(found("brass").await.complete);
+    assert!(!engine.search("brass", 1).await.unwrap().complete, "there is more than was asked for");
+}
+
+/// A13: whatever is typed is words or a known operator; no error of the database, no other column, no other table.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_is_typed_into_search_is_syntax() {
+    use rand::seq::IndexedRandom;
+    use rand::{Rng, SeedableRng};
+    let (server, desk) = (Server::start().await, Desk::new());
+    server.world().say(1, 100, "plain words");
+    let engine = desk.signed_in(&server).await;
+    let pieces = [
+        "\"",
+        "'",
+        "*",
+        "^",
+        "NEAR(",
+        "NEAR/2",
+        " AND ",
+        " OR ",
+        " NOT ",
+        "text:",
+        "name:",
+        "{text name}:",
+        "-",
+        "+",
+        "(",
+        ")",
+        ";",
+        "--",
+        "/*",
+        "\\",
+        "%",
+        "_",
+        "\0",
+        "from:",
+        "label:",
+        "in:",
+        "has:file",
+        "before:",
+        "after:2026-01-01",
+        "x'00'",
+        " UNION SELECT * FROM session",
+        "plain",
+        "words",
+        "\u{202e}",
+        "\u{200d}",
+        "ก",
+        "货",
+        "é",
+        "٣",
+        "1e9",
+        "message_text",
+    ];
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(13);
+    for _ in 0..5_000 {
+        let count = random.random_range(1..9);
+        let typed: String = (0..count).filter_map(|_| pieces.choose(&mut random).copied()).collect();
+        let found = engine.search(&typed, 5).await.unwrap_or_else(|error| panic!("{typed:?}: {error}"));
+        assert!(found.messages.len() <= 5, "{typed:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reactions_stand_on_their_entry_and_quotes_show_what_was_said() {
     let (server, desk) = (Server::start().await, Desk::new());
     {

@@ -166,7 +166,7 @@ export function mock(query: URLSearchParams): Transport {
     outbox: () => waiting,
     search: ({ text: words, limit }) => {
       const needle = words.trim().toLowerCase();
-      if (!needle) return { messages: [], contacts: [] };
+      if (!needle) return { messages: [], contacts: [], orders: [], complete: true };
       const messages = all.flatMap(({ row, entries }) =>
         entries.flatMap((it) => {
           const body = it.content.type === 'text' ? it.content.body : '';
@@ -179,7 +179,11 @@ export function mock(query: URLSearchParams): Transport {
         }),
       );
       const contacts = all.filter(({ row }) => `${row.name ?? ''} ${row.phone ?? ''}`.toLowerCase().includes(needle)).map(({ row }) => ({ contact: row.contact, conversation: row.id, name: row.name, phone: row.phone }));
-      return { messages: messages.sort((a, b) => b.sent_at - a.sent_at).slice(0, limit), contacts: contacts.slice(0, limit) };
+      const found = cards.filter((it) => `${it.number} ${it.contact_name ?? ''}`.toLowerCase().includes(needle));
+      return {
+        messages: messages.sort((a, b) => b.sent_at - a.sent_at).slice(0, limit), contacts: contacts.slice(0, limit),
+        orders: found.map((it) => ({ order: it.id, conversation: it.conversation, number: it.number, contact_name: it.contact_name, currency: it.currency, total_minor: it.total_minor, placed_at: it.placed_at })), complete: scene !== 'syncing',
+      };
     },
     draft: ({ conversation, mode }) => drafts.get(`${conversation}/${mode}`) ?? null,
     ...gate,
