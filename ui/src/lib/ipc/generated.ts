@@ -414,6 +414,19 @@ export type MessageId = string;
 export type MessageText = string;
 
 /**
+ * An order whose number, article or customer matches.
+ */
+export type OrderHit = { order: OrderId, conversation: ConversationId, number: number, contact_name: PersonName | null, 
+/**
+ * ISO 4217.
+ */
+currency: string, 
+/**
+ * In minor units of the currency.
+ */
+total_minor: number, placed_at: Timestamp, };
+
+/**
  * What a customer ordered.
  */
 export type OrderId = string;
@@ -556,7 +569,20 @@ export type Role = "agent" | "manager" | "admin";
 /**
  * What a search found, newest first.
  */
-export type SearchResult = { messages: Array<MessageHit>, contacts: Array<ContactHit>, };
+export type SearchResult = { 
+/**
+ * Newest first.
+ */
+messages: Array<MessageHit>, contacts: Array<ContactHit>, 
+/**
+ * Newest first.
+ */
+orders: Array<OrderHit>, 
+/**
+ * Nothing more would be found: this desk holds everything that the member may see, and the search went to its end. When
+ * not, the server may hold more.
+ */
+complete: boolean, };
 
 /**
  * A bearer token or password on its way; never shown by `Debug`.
