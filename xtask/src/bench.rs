@@ -6,7 +6,7 @@ use crate::{process, setup, ui};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to measure: ingest, server, fleet, store, window, package; everything when left out
+    /// What to measure: ingest, server, fleet, store, peers (the store beside others alone), window, package; everything when left out
     what: Vec<String>,
     /// Installs what is missing without asking
     #[arg(long)]

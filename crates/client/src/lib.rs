@@ -16,6 +16,7 @@ mod events;
 mod keyfile;
 pub mod keys;
 mod live;
+pub mod measure;
 mod notify;
 pub mod os;
 mod store;

@@ -2,6 +2,7 @@
 
 pub mod fleet;
 pub mod ingest;
+pub mod peers;
 pub mod server;
 pub mod store;
 pub mod window;

@@ -23,7 +23,8 @@ use crate::stack::{APP_SECRET, RHEA};
 const MESSAGES: usize = 100_000;
 const CONVERSATIONS: usize = 500;
 const PER_BODY: usize = 100;
-const WORDS: [&str; 24] = [
+/// What messages are made of.
+pub const WORDS: [&str; 24] = [
     "lamp",
     "brass",
     "order",

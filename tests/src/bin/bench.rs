@@ -1,10 +1,10 @@
-//! Measures and prints: `bench OUT [ingest] [server] [fleet] [store] [window] [package]`. `cargo xtask bench` calls it with the release build.
+//! Measures and prints: `bench OUT [ingest] [server] [fleet] [store] [peers] [window] [package]`. `cargo xtask bench` calls it with the release build.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use parley_tests::Fallible;
-use parley_tests::bench::{Figure, figure, fleet, ingest, server, store, window};
+use parley_tests::bench::{Figure, figure, fleet, ingest, peers, server, store, window};
 use parley_tests::stack::Database;
 use xtask::failure::Failure;
 
@@ -21,11 +21,9 @@ async fn main() -> ExitCode {
 
 async fn run() -> Fallible {
     let mut words = std::env::args().skip(1);
-    let out = PathBuf::from(
-        words
-            .next()
-            .ok_or_else(|| Failure::new("usage: bench OUT [ingest] [server] [fleet] [store] [window] [package]"))?,
-    );
+    let out = PathBuf::from(words.next().ok_or_else(|| {
+        Failure::new("usage: bench OUT [ingest] [server] [fleet] [store] [peers] [window] [package]")
+    })?);
     let wanted: Vec<String> = words.collect();
     let wants = |what: &str| wanted.is_empty() || wanted.iter().any(|word| word == what);
     std::fs::create_dir_all(&out)?;
@@ -47,7 +45,11 @@ async fn run() -> Fallible {
         print(&out, "fleet", &fleet::measure(&out.join("logs/fleet")).await?)?;
     }
     if wants("store") {
+        print(&out, "store-peers", &peers::measure(&out).await?)?;
         print(&out, "store", &store::measure().await?)?;
+    }
+    if wanted.iter().any(|word| word == "peers") {
+        print(&out, "store-peers", &peers::measure(&out).await?)?;
     }
     if wants("window") {
         print(&out, "window", &window::measure(&out.join("logs/window")).await?)?;
