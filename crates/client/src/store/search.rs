@@ -70,12 +70,13 @@ fn find_messages(
     let folded: Vec<String> = query.words.iter().map(|word| words::folded(word)).collect();
     let columns: Vec<String> =
         messages::COLUMNS.split(',').map(|column| format!("message.{}", column.trim())).collect();
-    let joined = "JOIN conversation ON conversation.id = message.conversation
+    // CROSS JOIN keeps the index outermost, which hands rows out newest first: nothing is sorted, and a page is read lazily.
+    let joined = "CROSS JOIN conversation ON conversation.id = message.conversation
                   LEFT JOIN contact ON contact.id = conversation.contact";
     let shown = format!("{}, contact.name, conversation.inbox, conversation.contact", columns.join(", "));
     let sql = match question {
         Some(_) => format!(
-            "SELECT {shown} FROM message_text JOIN message ON message.row = message_text.rowid {joined}
+            "SELECT {shown} FROM message_text CROSS JOIN message ON message.row = message_text.rowid {joined}
              WHERE message_text MATCH ?1 ORDER BY message_text.rowid DESC"
         ),
         None => format!("SELECT {shown} FROM message {joined} WHERE ?1 IS NULL ORDER BY message.row DESC"),
