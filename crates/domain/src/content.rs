@@ -121,7 +121,21 @@ pub enum SystemEvent {
     Other,
 }
 
+/// What [`Content::Unsupported`] reports of a message whose text was lost with a database that was restored.
+pub const LOST: &str = "sent_before_restore";
+
 impl Content {
+    /// A message that was sent before the server was restored, and whose text is lost. Not a kind of its own, so that a desk
+    /// of an earlier version can read it.
+    pub fn lost() -> Self {
+        Self::Unsupported { reported: LOST.to_owned() }
+    }
+
+    /// Whether it is [`Content::lost`].
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Unsupported { reported } if reported == LOST)
+    }
+
     /// The text a member would search for, if any.
     pub fn searchable(&self) -> Option<&str> {
         match self {

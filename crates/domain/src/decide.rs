@@ -107,7 +107,19 @@ fn try_decide(intent: &Intent, actor: &Actor, rows: &RowSet, now: Timestamp) -> 
         Command::SendMessage { message, conversation, content, reply_to, resend_of, .. } => {
             permitted(Permission::Reply)?;
             let row = visible(*conversation)?;
-            if rows.message(*message).is_some() {
+            if let Some(known) = rows.message(*message) {
+                // Meta reported on it after a restore, before this desk could offer it again: here is its text.
+                if known.content.is_lost() && known.conversation == *conversation {
+                    let found = Message {
+                        content: content.clone(),
+                        author: Some(actor.member),
+                        sent_at: intent.made_at,
+                        reply_to: *reply_to,
+                        resend_of: *resend_of,
+                        ..known.clone()
+                    };
+                    return Ok(vec![Entity::Message(found)]);
+                }
                 return Err(Code::Conflict);
             }
             if let Some(earlier) = resend_of {

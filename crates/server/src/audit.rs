@@ -74,7 +74,7 @@ fn put(hasher: &mut Sha256, part: &[u8]) {
     hasher.update(part);
 }
 
-fn hash(workspace: WorkspaceId, entry: &EntryRow) -> String {
+pub(crate) fn hash(workspace: WorkspaceId, entry: &EntryRow) -> String {
     let mut hasher = Sha256::new();
     put(&mut hasher, b"parley audit entry 1");
     put(&mut hasher, workspace.0.as_bytes());

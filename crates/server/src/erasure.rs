@@ -4,28 +4,36 @@
 //! and the whole journal is carried out each time the server opens its database, before any port opens. Carrying an entry out
 //! again changes nothing. An entry holds ids and keyed hashes, no name and no address.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
 use parley_domain::contact::Contact;
 use parley_domain::content::Content;
+use parley_domain::conversation::Conversation;
 use parley_domain::entity::{Entity, Key, Kind};
 use parley_domain::fact::Fact;
 use parley_domain::limits::DEDUPE_KEPT;
 use parley_domain::message::Message;
 use parley_domain::{Code, ContactId, ConversationId, MessageText, Timestamp, WorkspaceId};
+use parley_meta::webhook::parse;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::app::Core;
 use crate::audit::{self, Entry};
 use crate::db::dump;
 use crate::db::erasing::{self, Said};
 use crate::db::facts;
+use crate::db::raw;
 use crate::db::rows::{self, Written};
 use crate::db::sequence::{self, Moved};
 use crate::db::{Txn, transaction};
 use crate::error::{Error, Result};
+use crate::ingest::body_place;
+use crate::seal::{Purpose, Sealer};
 
 /// Name of the journal in the data directory.
 pub const FILE: &str = "erasures.jsonl";
@@ -60,7 +68,9 @@ struct Erased {
     seen: Vec<String>,
 }
 
-/// Erases a person: name, addresses, everything said with them.
+/// Erases a person: name, addresses, everything said with or about them, labels, Meta's ids of it (each holds the number), and
+/// what they wrote that could not be applied. Orders stay with their amounts: they hold neither name nor number nor free text,
+/// and what the customer wrote beside one was said in a message.
 ///
 /// # Errors
 /// No such contact; or the journal or the database cannot be written.
@@ -111,7 +121,9 @@ async fn erase_in(txn: &Txn, core: &Core, erased: &Erased, told: bool) -> Result
     erasing::remember(txn, &erased.seen, erased.at + DEDUPE_KEPT).await?;
     let conversations = erasing::conversations(txn, workspace, contact).await?;
     let said = erasing::messages(txn, workspace, &conversations).await?;
+    let dead = forget_dead_items(txn, core, workspace, contact).await?;
     let mut keys = vec![Key::new(Kind::Contact, contact)];
+    keys.extend(conversations.iter().map(|id| Key::new(Kind::Conversation, *id)));
     keys.extend(said.iter().map(|said| Key::new(Kind::Message, said.id)));
     keys.extend(facts::of_contact(txn, workspace, contact).await?);
     // Whoever knew the person's ids finds nobody behind these; what they count stays.
@@ -124,14 +136,14 @@ async fn erase_in(txn: &Txn, core: &Core, erased: &Erased, told: bool) -> Result
             Entity::Fact(row) => {
                 Entity::Fact(Fact { contact: nobody, conversation: nowhere, order: None, ..row.clone() })
             }
+            Entity::Conversation(row) => Entity::Conversation(Conversation { labels: [].into(), ..row.clone() }),
             _ => continue,
         };
         if blank != stored.entity {
-            let mut row = Written::changed(blank, stored.inbox);
-            row.wamid = stored.wamid;
-            written.push(row);
+            written.push(Written::changed(blank, stored.inbox));
         }
     }
+    erasing::forget_wamids(txn, workspace, &conversations, &said).await?;
     erasing::forget_identities(txn, workspace, contact).await?;
     erasing::forget_outbox(txn, workspace, contact).await?;
     if written.is_empty() {
@@ -139,11 +151,79 @@ async fn erase_in(txn: &Txn, core: &Core, erased: &Erased, told: bool) -> Result
     }
     let mut block = sequence::take(txn, workspace, written.len(), 0).await?;
     let moved = sequence::write(txn, workspace, &mut block, written, core.now()).await?;
-    let details = if told { "" } else { "again, after a restore" };
+    let details = format!("messages={} unread_items={dead}{}", said.len(), if told { "" } else { " after_a_restore" });
     let target = format!("contact/{contact}");
-    let entry = Entry { actor: None, action: "contact.erased", target: &target, details };
+    let entry = Entry { actor: None, action: "contact.erased", target: &target, details: &details };
     audit::record(txn, core, workspace, entry).await?;
     Ok(Some(moved))
+}
+
+/// Takes what the person wrote out of the bodies that are kept because something in them could not be applied; how many items
+/// that were. What other people wrote in the same body stays.
+async fn forget_dead_items(txn: &Txn, core: &Core, workspace: WorkspaceId, contact: ContactId) -> Result<usize> {
+    let addresses = erasing::addresses(txn, workspace, contact).await?;
+    if addresses.is_empty() {
+        return Ok(0);
+    }
+    let mut count = 0;
+    for (body, places) in erasing::dead_items(txn).await? {
+        let row = body.id.to_string();
+        let sealer = Sealer::new(&core.keys, Purpose::Body(body.received_at));
+        // A body that does not open, or is no webhook, tells nobody anything; it goes when its time is over.
+        let Ok(opened) = sealer.open(body_place(&row), &body.sealed) else { continue };
+        let Ok(items) = parse(&opened) else { continue };
+        let theirs: Vec<_> =
+            items.iter().filter(|item| places.contains(&item.index) && names(&item.raw_part, &addresses)).collect();
+        if theirs.is_empty() {
+            continue;
+        }
+        let mut text = String::from_utf8_lossy(&opened).into_owned();
+        for item in &theirs {
+            // Something stands in its place, so that the others keep theirs.
+            text = text.replace(item.raw_part.get(), "{}");
+        }
+        // Names and numbers beside the messages: Meta lists the people of a change apart from what they wrote.
+        if let Ok(mut value) = serde_json::from_str::<Value>(&text) {
+            blank_people(&mut value, &addresses);
+            text = value.to_string();
+        }
+        let sealed = sealer.seal(body_place(&row), text.as_bytes(), &*core.randomness)?;
+        erasing::replace_body(txn, body.id, sealed).await?;
+        let done: Vec<u32> = theirs.iter().map(|item| item.index).collect();
+        raw::release(txn, body.id, &done).await?;
+        count += theirs.len();
+    }
+    Ok(count)
+}
+
+/// Whether one of the addresses stands in it, as a whole text.
+fn names(part: &RawValue, addresses: &BTreeSet<String>) -> bool {
+    fn any(value: &Value, addresses: &BTreeSet<String>) -> bool {
+        match value {
+            Value::String(text) => addresses.contains(text.trim_start_matches('+')),
+            Value::Array(values) => values.iter().any(|value| any(value, addresses)),
+            Value::Object(fields) => fields.values().any(|value| any(value, addresses)),
+            _ => false,
+        }
+    }
+    serde_json::from_str(part.get()).is_ok_and(|value: Value| any(&value, addresses))
+}
+
+/// Empties every `contacts[]` entry that names one of the addresses.
+fn blank_people(value: &mut Value, addresses: &BTreeSet<String>) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| blank_people(value, addresses)),
+        Value::Object(fields) => {
+            if let Some(Value::Array(people)) = fields.get_mut("contacts") {
+                people.retain(|person| {
+                    let texts = person.as_object().into_iter().flat_map(|fields| fields.values());
+                    !texts.filter_map(Value::as_str).any(|text| addresses.contains(text.trim_start_matches('+')))
+                });
+            }
+            fields.values_mut().for_each(|value| blank_people(value, addresses));
+        }
+        _ => {}
+    }
 }
 
 fn blank_contact(row: &Contact) -> Contact {

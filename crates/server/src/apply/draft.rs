@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use parley_domain::contact::{Contact, Identity, phone_aliases};
 use parley_domain::content::{Content, SystemEvent};
 use parley_domain::conversation::Conversation;
-use parley_domain::delivery::DeliveryState;
+use parley_domain::delivery::{Delivery, DeliveryState};
 use parley_domain::entity::{Entity, Key, Kind};
 use parley_domain::fact::{self, Circumstances};
 use parley_domain::limits::DEDUPE_KEPT;
-use parley_domain::message::Message;
+use parley_domain::message::{Direction, Message};
 use parley_domain::{
     Bsuid, ContactId, ConversationId, FactId, InboxId, MessageId, MessageText, Phone, StageId, Timestamp, Wamid,
     WorkspaceId,
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::status::{self, Report};
 use super::{Work, message};
 use crate::app::Core;
-use crate::db::applying::{self, Orphan};
+use crate::db::applying::{self, Orphan, Route};
 use crate::db::rows::{self, Stored, Written};
 use crate::db::sequence::{self, Moved};
 use crate::db::{Txn, outbox, raw};
@@ -47,7 +47,7 @@ pub(super) async fn apply(
     for work in &batch {
         match &work.fact {
             Fact::Message(inbound) => message::apply(&mut draft, &work.route, inbound),
-            Fact::Status(update) => draft.status(work.route.inbox, update),
+            Fact::Status(update) => draft.status(&work.route, update),
             _ => {}
         }
     }
@@ -139,10 +139,40 @@ impl<'a> Draft<'a> {
         for stored in applying::messages(txn, workspace, &wamids, &ids).await? {
             draft.hold(stored);
         }
+        draft.load_recipients_of_lost(txn, workspace, batch).await?;
         if wanted.order {
             draft.stage = applying::first_stage(txn, workspace).await?;
         }
         Ok(draft)
+    }
+
+    /// Reads whom statuses are about whose message is not there though we wrote it: it was sent before a restore.
+    async fn load_recipients_of_lost(&mut self, txn: &Txn, workspace: WorkspaceId, batch: &[Work]) -> Result<()> {
+        let mut people: HashMap<&str, People> = HashMap::new();
+        for work in batch {
+            if let Fact::Status(update) = &work.fact
+                && let Some(id) = update.opaque.as_deref().and_then(status::named)
+                && !self.rows.contains_key(&Key::new(Kind::Message, id))
+            {
+                let of_scope = people.entry(&work.route.scope).or_default();
+                of_scope.add(update.recipient_user_id.as_ref(), None, update.recipient_phone.as_ref());
+            }
+        }
+        for (scope, people) in people {
+            let list = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>();
+            let (bsuids, phones) = (list(people.bsuids), list(people.phones));
+            let found = applying::identities(txn, workspace, scope, &bsuids, &[], &phones).await?;
+            let contacts: BTreeSet<ContactId> = found.iter().map(|identity| identity.contact).collect();
+            for identity in found {
+                self.know(identity, false);
+            }
+            for stored in applying::conversations_of(txn, workspace, &contacts.into_iter().collect::<Vec<_>>()).await? {
+                if !self.rows.contains_key(&stored.entity.key()) {
+                    self.hold(stored);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn hold(&mut self, stored: Stored) {
@@ -316,13 +346,25 @@ impl<'a> Draft<'a> {
 
     // Statuses.
 
-    fn status(&mut self, inbox: InboxId, update: &parley_meta::webhook::StatusUpdate) {
+    fn status(&mut self, route: &Route, update: &parley_meta::webhook::StatusUpdate) {
+        let inbox = route.inbox;
         let Some(report) = Report::of(update) else { return };
         let named = update.opaque.as_deref().and_then(status::named);
+        if let Some(id) = named
+            && self.by_wamid(inbox, &update.wamid).is_none()
+        {
+            self.recover_lost(route, id, update);
+        }
         let found = self.by_wamid(inbox, &update.wamid).or(named).filter(|id| {
             // An opaque id names a message of this inbox, or nothing.
             self.rows.get(&Key::new(Kind::Message, *id)).is_some_and(|row| row.inbox == Some(inbox))
         });
+        // A message of ours that was erased learns nothing more: its wamid would bring the number back.
+        let erased =
+            |row: &Row| matches!(&row.entity, Entity::Message(Message { revoked: true, delivery: Some(_), .. }));
+        if found.is_some_and(|id| self.rows.get(&Key::new(Kind::Message, id)).is_some_and(erased)) {
+            return;
+        }
         let Some(id) = found else {
             let body = serde_json::to_string(&report).unwrap_or_default();
             let expires_at = self.now + parley_domain::limits::ORPHAN_STATUS_WAITS;
@@ -351,6 +393,36 @@ impl<'a> Draft<'a> {
         if open {
             self.settled.push(id);
         }
+    }
+
+    /// Shows a message of ours that Meta reports on and that is not there: it was sent before a restore, and its text is lost
+    /// (SYNC.md S74). Not where the person is not known any more.
+    fn recover_lost(&mut self, route: &Route, id: MessageId, update: &parley_meta::webhook::StatusUpdate) {
+        if self.rows.contains_key(&Key::new(Kind::Message, id)) {
+            return;
+        }
+        let (bsuid, phone) = (update.recipient_user_id.as_ref(), update.recipient_phone.as_ref());
+        let contact = self.find_identity(&route.scope, bsuid, None, phone).and_then(|place| self.identity(place));
+        let conversation = contact.and_then(|identity| self.conversation_with(route.inbox, identity.contact));
+        let Some(conversation) = conversation else { return };
+        let mut delivery = Delivery::queued();
+        delivery.observe(DeliveryState::Accepted, update.at);
+        let message = Message {
+            id,
+            conversation,
+            direction: Direction::Outgoing,
+            author: None,
+            content: Content::lost(),
+            sent_at: update.at,
+            position: 0,
+            delivery: Some(delivery),
+            reply_to: None,
+            resend_of: None,
+            forwarded: false,
+            edited: false,
+            revoked: false,
+        };
+        self.add(Entity::Message(message), route.inbox, None);
     }
 
     // Writing.

@@ -11,7 +11,8 @@ use parley_domain::{Clock, Email, MemberId, PersonName, Randomness, WorkspaceId}
 use sea_orm::{ConnectionTrait, Statement};
 
 use crate::admin::NewWorkspace;
-use crate::audit::{Entry, FILE, Fault, Verdict, checkpoint, page, record, verify};
+use crate::audit::{Entry, FILE, Fault, Verdict, checkpoint, hash, page, record, verify};
+use crate::db::audit::{self, EntryRow};
 use crate::system::{SystemClock, SystemRandomness};
 use crate::{App, Config, Database, Deps};
 
@@ -163,6 +164,24 @@ async fn any_of_a_thousand_entries_in_another_order_is_found() {
     let world = World::sqlite().await;
     for place in 1..=ENTRIES {
         world.reorder(place).await;
+    }
+    assert_eq!(world.bad().await, None);
+}
+
+/// Whoever knows how an entry is hashed makes the hash fit: the next entry, or the head, still holds the old one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_that_was_written_anew_with_its_right_hash_is_found() {
+    let world = World::sqlite().await;
+    for place in [1, 2, 500, ENTRIES - 1, ENTRIES] {
+        let mut rows = audit::after(world.app.db().reader(), world.workspace, place - 1, 1).await.unwrap();
+        let was = rows.remove(0);
+        let mut forged = EntryRow { details: "role=admin".to_owned(), ..was.clone() };
+        forged.hash = hash(world.workspace, &forged);
+        let set = |row: &EntryRow| {
+            format!("UPDATE audit SET details = '{}', hash = '{}' WHERE place = {place}", row.details, row.hash)
+        };
+        let found = world.found(&[set(&forged)], &[set(&was)]).await;
+        assert_eq!(found, Some(((place + 1).min(ENTRIES), Fault::Entry)));
     }
     assert_eq!(world.bad().await, None);
 }

@@ -1,9 +1,14 @@
 //! What erasing a person reads and deletes beside the synced rows.
 
-use parley_domain::{ContactId, ConversationId, Timestamp, WorkspaceId};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Insert, QueryFilter, QuerySelect};
+use std::collections::{BTreeMap, BTreeSet};
 
+use parley_domain::contact::phone_aliases;
+use parley_domain::{ContactId, ConversationId, Phone, Timestamp, WorkspaceId};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Insert, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use super::raw::{self, RawEvent};
 use super::rows::typed;
 use super::table;
 use crate::error::Result;
@@ -63,6 +68,88 @@ pub async fn messages<C: ConnectionTrait>(
         }
     }
     Ok(found)
+}
+
+/// Under what a person is known, as Meta writes it: digits of phone numbers, and ids.
+pub async fn addresses<C: ConnectionTrait>(
+    connection: &C,
+    workspace: WorkspaceId,
+    contact: ContactId,
+) -> Result<BTreeSet<String>> {
+    use table::contact_identity::{Column, Entity};
+    let rows = Entity::find()
+        .filter(Column::Workspace.eq(workspace.to_string()))
+        .filter(Column::Contact.eq(contact.to_string()))
+        .all(connection)
+        .await?;
+    let mut found = BTreeSet::new();
+    for row in rows {
+        found.extend(row.phone.iter().flat_map(|phone| phone_aliases(&Phone::new(phone.clone()))));
+        found.extend([row.bsuid, row.active_bsuid, row.parent_bsuid].into_iter().flatten());
+    }
+    found.remove("");
+    Ok(found)
+}
+
+/// Bodies that are kept because an item failed for good, with the places of those items.
+pub async fn dead_items<C: ConnectionTrait>(connection: &C) -> Result<Vec<(RawEvent, BTreeSet<u32>)>> {
+    use table::item::{Column, Entity};
+    let rows = Entity::find().filter(Column::State.eq(raw::DEAD)).all(connection).await?;
+    let mut by_body: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for row in rows {
+        by_body.entry(row.body).or_default().insert(u32::try_from(row.place).unwrap_or(u32::MAX));
+    }
+    let ids: Vec<String> = by_body.keys().cloned().collect();
+    let mut found = Vec::new();
+    for ids in ids.chunks(500) {
+        let bodies = table::raw_event::Entity::find().filter(raw_id().is_in(ids)).all(connection).await?;
+        for body in bodies {
+            let places = by_body.remove(&body.id).unwrap_or_default();
+            found.push((raw::of_row(body)?, places));
+        }
+    }
+    Ok(found)
+}
+
+fn raw_id() -> table::raw_event::Column {
+    table::raw_event::Column::Id
+}
+
+/// Puts other bytes in the place of a body.
+pub async fn replace_body<C: ConnectionTrait>(txn: &C, body: Uuid, sealed: Vec<u8>) -> Result<()> {
+    table::raw_event::Entity::update_many()
+        .col_expr(table::raw_event::Column::Body, Expr::value(sealed))
+        .filter(raw_id().eq(body.to_string()))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Forgets Meta's ids of everything said in these conversations (each holds the person's phone number), and the statuses that
+/// wait for one of them.
+pub async fn forget_wamids<C: ConnectionTrait>(
+    txn: &C,
+    workspace: WorkspaceId,
+    conversations: &[ConversationId],
+    said: &[Said],
+) -> Result<()> {
+    use table::message::{Column, Entity};
+    let ids: Vec<String> = conversations.iter().map(ConversationId::to_string).collect();
+    Entity::update_many()
+        .col_expr(Column::Wamid, Expr::value(None::<String>))
+        .filter(Column::Workspace.eq(workspace.to_string()))
+        .filter(Column::Conversation.is_in(ids))
+        .exec(txn)
+        .await?;
+    let wamids: Vec<&String> = said.iter().filter_map(|said| said.wamid.as_ref()).collect();
+    for part in wamids.chunks(500) {
+        table::orphan_status::Entity::delete_many()
+            .filter(table::orphan_status::Column::Workspace.eq(workspace.to_string()))
+            .filter(table::orphan_status::Column::Wamid.is_in(part.iter().copied()))
+            .exec(txn)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Deletes the addresses of the contact.

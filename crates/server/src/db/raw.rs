@@ -25,7 +25,7 @@ const KEPT: &str = "kept";
 /// An item whose number is not known yet.
 const WAITING: &str = "waiting";
 /// An item that failed for good.
-const DEAD: &str = "dead";
+pub(super) const DEAD: &str = "dead";
 
 /// Why an item was kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,7 +64,7 @@ pub async fn find(db: &Db, id: Uuid) -> Result<Option<RawEvent>> {
     table::raw_event::Entity::find_by_id(id.to_string()).one(db.reader()).await?.map(of_row).transpose()
 }
 
-fn of_row(row: table::raw_event::Model) -> Result<RawEvent> {
+pub(super) fn of_row(row: table::raw_event::Model) -> Result<RawEvent> {
     Ok(RawEvent {
         id: rows::id(&row.id)?,
         app: AppId(row.app_id),

@@ -427,7 +427,7 @@ pub(super) async fn put<C: ConnectionTrait>(
             wamid: written.wamid.as_ref().map(|wamid| wamid.0.clone()),
             row_seq: seq,
         },
-        [Content, Delivery, Edited, Revoked, RowSeq]
+        [Author, Content, SentAt, Delivery, ReplyTo, ResendOf, Edited, Revoked, RowSeq]
     );
     write!(
         Order,

@@ -163,7 +163,9 @@ mod tests {
             let mut over = TcpStream::connect(address).await.unwrap();
             let held = [bounded.accept().await, bounded.accept().await];
             let accepting = tokio::spawn(async move { bounded.accept().await });
-            assert_eq!(over.read(&mut [0; 1]).await.unwrap_or(0), 0, "closed unread");
+            let read =
+                tokio::time::timeout(Duration::from_secs(20), async { over.read(&mut [0; 1]).await.unwrap_or(0) });
+            assert_eq!(read.await, Ok(0), "closed unread");
             drop(held);
             let mut next = TcpStream::connect(address).await.unwrap();
             let (mut taken, _) = accepting.await.unwrap();
@@ -178,7 +180,8 @@ mod tests {
         bounded.idle = Duration::from_millis(20);
         let _silent = TcpStream::connect(address).await.unwrap();
         let (mut taken, _) = bounded.accept().await;
-        let error = taken.read(&mut [0; 1]).await.unwrap_err();
+        let read = tokio::time::timeout(Duration::from_secs(20), async { taken.read(&mut [0; 1]).await.unwrap_err() });
+        let error = read.await.unwrap();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -258,7 +258,7 @@ async fn apply(
         Decision::NoOp => settle(txn, ctx, intent, Verdict::NoOp, now).await,
         Decision::Refuse(code) => settle(txn, ctx, intent, Verdict::Refused { code }, now).await,
         Decision::Write(mut entities) => {
-            let sends = !(before && unconfirm(&mut entities, now));
+            let sends = !(before && unconfirm(&mut entities, now)) && entities.iter().all(unsent);
             if let Command::CancelSend { message, .. } = &intent.command
                 && !outbox::withdraw(txn, workspace, *message).await?
             {
@@ -279,6 +279,14 @@ fn unconfirm(entities: &mut [Entity], now: Timestamp) -> bool {
         }
     }
     any
+}
+
+/// False of a message that Meta has reported on: what was lost in a restore and found again is not sent again.
+fn unsent(entity: &Entity) -> bool {
+    match entity {
+        Entity::Message(Message { delivery: Some(delivery), .. }) => delivery.state == DeliveryState::Queued,
+        _ => true,
+    }
 }
 
 /// The time that a UUIDv7 was made at.

@@ -9,6 +9,7 @@ use parley_domain::protocol::change::{Poke, PullRequest};
 use parley_domain::protocol::endpoint::{Endpoint, POKE_PATH, Pull, Push, Refresh, SignIn, SignOut};
 use parley_domain::protocol::session::{RefreshRequest, Secret, SignInRequest};
 use parley_domain::{Code, Email};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
@@ -164,4 +165,16 @@ async fn a_disabled_member_is_out(world: World) {
     let desk = world.desk("bob").await;
     world.app().admin().update_member(world.workspace, bob, Role::Agent, false).await.unwrap();
     assert_eq!(desk.call::<Pull>(&world, &PullRequest::default()).await.unwrap_err().0, 401);
+    // Whatever became of the devices: who is switched off is refused by that alone.
+    let eve = world.add_member("eve", Role::Agent).await;
+    let mut desk = world.desk("eve").await;
+    desk.snapshot(&world).await;
+    let sql = format!("UPDATE member SET active = FALSE WHERE id = '{eve}'");
+    world.app().db().writer().execute_unprepared(&sql).await.unwrap();
+    let (status, problem) = desk.call::<Pull>(&world, &PullRequest::default()).await.unwrap_err();
+    assert_eq!((status, problem.code), (401, Code::Unauthorized));
+    assert!(world.sign_in(&world.credentials("eve")).await.is_err());
+    let (device, refresh_token) = (desk.session.device, desk.session.refresh_token.clone());
+    let request = RefreshRequest { device, refresh_token, proof: None };
+    assert_eq!(post::<Refresh>(&world, None, &request).await.unwrap_err().0, 401);
 }

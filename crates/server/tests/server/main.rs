@@ -8,6 +8,7 @@ mod devices;
 mod factor;
 mod facts;
 mod inbound;
+mod injection;
 mod logs;
 mod mask;
 mod members;

@@ -136,7 +136,8 @@ async fn socket(world: &World, desk: &Desk) -> Result<Socket, u16> {
 async fn closed(socket: &mut Socket) -> bool {
     use futures_util::StreamExt;
     loop {
-        match socket.next().await {
+        let heard = tokio::time::timeout(std::time::Duration::from_secs(20), socket.next()).await;
+        match heard.expect("neither closed nor poked") {
             Some(Ok(tungstenite::Message::Close(_))) | None | Some(Err(_)) => return true,
             Some(Ok(tungstenite::Message::Text(_))) => return false,
             Some(Ok(_)) => {}

@@ -20,11 +20,12 @@ everywhere!(
     every_route_refuses_whoever_may_not_use_it,
     ids_of_another_workspace_are_not_found_on_any_route,
     every_route_refuses_what_it_does_not_take,
+    unknown_fields_are_refused_at_every_depth,
     a_required_second_factor_closes_every_route_but_those_that_set_it_up,
 );
 
 /// Ids of one workspace, as text.
-struct Ids {
+pub struct Ids {
     member: String,
     device: String,
     inbox: String,
@@ -34,6 +35,14 @@ struct Ids {
 }
 
 impl Ids {
+    /// Ids that name nothing but who asks.
+    pub fn plain(desk: &Desk) -> Self {
+        let (member, device) = (desk.session.member.to_string(), desk.session.device.to_string());
+        let any = "0199a7f0-0000-7000-8000-00000000000";
+        let [inbox, team, invitation, conversation] = [1, 2, 3, 4].map(|n| format!("{any}{n}"));
+        Self { member, device, inbox, team, invitation, conversation }
+    }
+
     async fn of(world: &World, admin: &Desk) -> Self {
         let team = TeamId(admin.id(world));
         let put = PutTeamRequest { team, name: "Day shift".to_owned(), members: vec![], inboxes: vec![] };
@@ -54,7 +63,7 @@ impl Ids {
 
 /// What becomes of a request whose ids are another workspace's.
 #[derive(PartialEq)]
-enum Foreign {
+pub enum Foreign {
     /// It names none.
     None,
     /// 404.
@@ -64,7 +73,7 @@ enum Foreign {
 }
 
 /// A request that the route takes, naming these ids.
-fn case(route: &Route, ids: &Ids) -> (Value, Foreign) {
+pub fn case(route: &Route, ids: &Ids) -> (Value, Foreign) {
     let key = json!({ "kind": "conversation", "id": ids.conversation });
     match route.path {
         "/v1/session/sign-in" => {
@@ -249,6 +258,77 @@ async fn every_route_refuses_what_it_does_not_take(world: World) {
             assert_eq!(read(call).await, refused(405, "bad_request"), "{path}");
         }
     }
+}
+
+/// Every command that a push may hold.
+fn commands(id: &str) -> Vec<Value> {
+    let text = json!({ "type": "text", "body": "b" });
+    vec![
+        json!({ "do": "send_message", "message": id, "conversation": id, "content": text, "reply_to": null,
+                "resend_of": null, "newest_shown": null }),
+        json!({ "do": "cancel_send", "message": id, "conversation": id }),
+        json!({ "do": "add_note", "message": id, "conversation": id, "body": "b" }),
+        json!({ "do": "assign", "conversation": id, "assignee": null, "shown": null }),
+        json!({ "do": "set_status", "conversation": id, "status": "open", "snoozed_until": null, "shown": "open" }),
+        json!({ "do": "label", "conversation": id, "add": [], "remove": [] }),
+        json!({ "do": "mark_read", "conversation": id, "upto": 1 }),
+        json!({ "do": "move_order", "order": id, "stage": id, "shown": id }),
+    ]
+}
+
+/// The body with one more field in each of its objects, one after the other.
+fn with_more(value: &Value) -> Vec<(String, Value)> {
+    fn places(value: &Value, at: String, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    places(value, format!("{at}/{name}"), found);
+                }
+                found.push(at);
+            }
+            Value::Array(values) => {
+                values.iter().enumerate().for_each(|(n, value)| places(value, format!("{at}/{n}"), found));
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    places(value, String::new(), &mut found);
+    let more = |at: String| {
+        let mut copy = value.clone();
+        copy.pointer_mut(&at).unwrap()["is_admin"] = json!(true);
+        (at, copy)
+    };
+    found.into_iter().map(more).collect()
+}
+
+async fn unknown_fields_are_refused_at_every_depth(world: World) {
+    let admin = world.desk("ada").await;
+    let ids = Ids::of(&world, &admin).await;
+    let token = Some(&admin.session.access_token);
+    let id = ids.conversation.clone();
+    let intent = |command: Value| {
+        json!({ "intents": [{ "id": id, "made_at": 1, "command": command, "after": [],
+                              "touches": [{ "kind": "conversation", "id": id }] }] })
+    };
+    let mut bodies: Vec<(&str, Value)> = ROUTES.iter().map(|route| (route.path, case(route, &ids).0)).collect();
+    bodies.extend(commands(&id).into_iter().map(|command| ("/v1/sync/push", intent(command))));
+    let below = json!({ "active_at": 1, "id": id });
+    let page = json!({ "status": "open", "whose": "anybody", "inbox": null, "below": below, "limit": 10 });
+    bodies.push(("/v1/remote/conversations", page));
+    let mut looked_at = 0;
+    for (path, body) in bodies {
+        described(path).request(&body);
+        for (at, more) in with_more(&body) {
+            // What a message says is the same type on its way down, where an older desk must pass over what is new.
+            if at.ends_with("/content") {
+                continue;
+            }
+            looked_at += 1;
+            assert_eq!(ask(&world, path, token, more.to_string()).await, refused(400, "bad_request"), "{path} {at}");
+        }
+    }
+    assert!(looked_at > 50, "{looked_at}");
 }
 
 async fn a_required_second_factor_closes_every_route_but_those_that_set_it_up(world: World) {
