@@ -9,8 +9,10 @@ use parley_client::Engine;
 use parley_client::views::*;
 use parley_domain::conversation::Status;
 use parley_domain::permission::Role;
+use parley_domain::policy::DevicePolicy;
 use parley_domain::protocol::Problem;
 use parley_domain::protocol::access::*;
+use parley_domain::protocol::device::DevicePolicyView;
 use parley_domain::protocol::session::Secret;
 use parley_domain::{
     Code, ConversationId, DeviceId, Email, InboxId, IntentId, InvitationId, LabelId, MemberId, MessageId, MessageText,
@@ -104,6 +106,22 @@ commands! {
         = engine.put_team(team, name, members, inboxes).await;
     delete_team { team: TeamId } -> () = engine.delete_team(team).await;
     set_access_rules { rules: AccessRules } -> () = engine.set_access_rules(rules).await;
+    lock {} -> Phase = engine.lock().await;
+    unlock { secret: Option<Secret> } -> Phase = engine.unlock(secret).await;
+    app_lock {} -> AppLock = engine.app_lock().await;
+    set_pin { current: Option<Secret>, pin: Secret } -> AppLock = engine.set_pin(current, pin).await;
+    remove_pin { current: Secret } -> AppLock = engine.remove_pin(current).await;
+    set_up_passphrase { passphrase: Secret } -> Phase = engine.set_up_passphrase(passphrase).await;
+    sign_in_again { email: Email, password: Secret, code: Option<Secret> } -> SignedInAgain
+        = engine.sign_in_again(email.expose(), password.expose(), code).await;
+    active {} -> () = { engine.active(); Ok(()) };
+    lease {} -> LeaseView = engine.lease().await;
+    storage {} -> StorageView = engine.storage().await;
+    clear_storage { what: Clearable } -> StorageView = engine.clear_storage(what).await;
+    device_policy {} -> DevicePolicyView = engine.device_policy().await;
+    set_device_policy { policy: Option<DevicePolicy> } -> () = engine.set_device_policy(policy).await;
+    remote_timeline { conversation: ConversationId, before: Option<TimelineCursor>, limit: u32 } -> TimelinePage
+        = engine.remote_timeline(conversation, before, limit).await;
     audit { before: Option<u64>, limit: u32 } -> AuditPage = engine.audit(before, limit).await;
     sign_out {} -> Phase = engine.sign_out().await;
     retry_open {} -> Phase = engine.retry_open().await;
@@ -181,7 +199,9 @@ mod tests {
             json!({"limit": u64::MAX, "text": canary}),
             json!({"server": canary, "email": canary, "password": canary, "device_name": canary, "more": 1}),
         ];
-        for name in NAMES.iter().filter(|name| !matches!(**name, "phase" | "connection" | "sign_out" | "retry_open")) {
+        for name in NAMES.iter().filter(|name| {
+            !matches!(**name, "phase" | "connection" | "sign_out" | "retry_open" | "lock" | "unlock" | "active")
+        }) {
             for args in &junk {
                 let Err(problem) = dispatch(&engine, name, args.clone()).await else {
                     panic!("{name} took {args}");

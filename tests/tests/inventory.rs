@@ -250,7 +250,8 @@ fn the_code_keeps_the_days_of_the_file() {
             > number(device, "wipe_after_days") + number(workspace, "backup_days"),
         "a copy could outlive the memory that it was erased"
     );
-    assert!(number(device, "wipe_after_days") < 30, "the promise to whoever asks for deletion");
+    assert!(number(device, "wipe_after_days") < number(device, "deletion_promise_days"), "a desk outlives the promise");
+    assert_eq!(number(device, "deletion_promise_days"), 30, "the promise to whoever asks for deletion");
     assert!(
         limits::OUTCOME_KEPT > number(device, "wipe_after_days") * DAY,
         "an outcome must outlast any absence of a device"

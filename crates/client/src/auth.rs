@@ -33,7 +33,7 @@ pub fn public_key(seed: &[u8; 32]) -> String {
 }
 
 /// A signature with a device's key, hex; `None` when the key is not one.
-fn sign(seed: &[u8], bytes: &[u8]) -> Option<String> {
+pub fn sign(seed: &[u8], bytes: &[u8]) -> Option<String> {
     let key = SigningKey::from_bytes(seed.try_into().ok()?);
     Some(hex::encode(key.sign(bytes).to_bytes()))
 }
@@ -86,6 +86,16 @@ impl Auth {
         let token = fresh.token.clone();
         *access = Some(fresh);
         Ok((token, Some(session)))
+    }
+
+    /// Signs with the device's key, hex. [`Code::WrongKey`] when the vault holds none.
+    pub async fn sign(&self, bytes: Vec<u8>) -> crate::Result<String> {
+        let (vault, name) = (self.vault.clone(), self.key.clone());
+        crate::engine::blocking(move || {
+            let seed = vault.get(&name)?;
+            seed.and_then(|seed| sign(&seed, &bytes)).ok_or_else(|| Code::WrongKey.into())
+        })
+        .await
     }
 
     /// Forgets the token, because the server did not take it or the member's rights changed.

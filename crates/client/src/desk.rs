@@ -26,6 +26,17 @@ pub struct Desks {
     pub desks: Vec<DeskEntry>,
 }
 
+/// Where a desk's secrets stand.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretsIn {
+    /// The operating system's keyring.
+    #[default]
+    Keyring,
+    /// A file under the member's passphrase.
+    Passphrase,
+}
+
 /// One signed-in desk.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeskEntry {
@@ -34,6 +45,8 @@ pub struct DeskEntry {
     pub workspace: WorkspaceId,
     pub member: MemberId,
     pub device: DeviceId,
+    #[serde(default)]
+    pub secrets: SecretsIn,
 }
 
 impl Desks {
@@ -67,6 +80,11 @@ pub fn new_dir(clock: &dyn Clock, randomness: &dyn Randomness) -> String {
 /// Names of a desk's secrets in the vault.
 pub fn store_secret(dir: &str) -> String {
     format!("{dir}/store")
+}
+
+/// Name of a desk's lease in the vault.
+pub fn lease_secret(dir: &str) -> String {
+    format!("{dir}/lease")
 }
 
 /// Name of a desk's refresh token in the vault.

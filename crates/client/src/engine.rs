@@ -5,22 +5,30 @@
 
 mod access;
 mod edits;
+mod lock;
 mod queries;
+mod recovery;
 mod session;
+mod storage;
+mod warden;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use parley_domain::{Clock, Code, Randomness};
+use parley_domain::{Clock, Code, Randomness, Timestamp};
 use tokio::sync::{broadcast, oneshot};
 
+use crate::desk::{DeskEntry, Desks, DirLock, SecretsIn};
 use crate::events::Emitter;
+use crate::keys::passphrase::PassphraseVault;
 use crate::keys::{KeyVault, OsKeyring};
 use crate::live::{Live, lock};
 use crate::notify::Front;
 use crate::os::{OsRandomness, SystemClock};
+use crate::standing::Watch;
 use crate::views::{Event, Me, Phase};
 use crate::{Error, Result};
+pub(crate) use session::blocking;
 
 /// How long queries in flight may hold a desk that is being closed.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
@@ -65,6 +73,14 @@ pub(crate) struct Inner {
     pub healed: std::sync::atomic::AtomicU32,
     /// Ends when the files of the open desk are closed.
     pub closed: Mutex<Option<oneshot::Receiver<()>>>,
+    /// For computers without a keyring; closed until the member gives the passphrase.
+    pub passphrase: Arc<PassphraseVault>,
+    /// The lease of the present desk, also while its files are closed.
+    pub watch: Mutex<Option<Arc<Watch>>>,
+    /// Keeps others out of the folder of a locked desk.
+    pub folder: Mutex<Option<DirLock>>,
+    /// When somebody last touched a key.
+    pub active_at: Mutex<Timestamp>,
 }
 
 /// Where the engine stands.
@@ -73,6 +89,7 @@ pub(crate) enum State {
     Opening,
     SignedOut { server: Option<String> },
     Blocked { code: Code },
+    Locked(Arc<lock::Shut>),
     Ready(Arc<Live>),
 }
 
@@ -87,8 +104,13 @@ impl Drop for Inner {
 impl Engine {
     /// Starts an engine. It returns at once; the present desk is opened beside, and [`Event::Phase`] tells when it is.
     pub async fn start(config: EngineConfig) -> Self {
+        let passphrase = PassphraseVault::new(&config.base_dir, config.randomness.clone());
         let engine = Self {
             inner: Arc::new(Inner {
+                passphrase: Arc::new(passphrase),
+                watch: Mutex::new(None),
+                folder: Mutex::new(None),
+                active_at: Mutex::new(config.clock.now()),
                 config,
                 state: RwLock::new(State::Opening),
                 events: Emitter::start(),
@@ -99,12 +121,14 @@ impl Engine {
                 closed: Mutex::new(None),
             }),
         };
+        tokio::spawn(warden::run(Arc::downgrade(&engine.inner)));
         let opening = engine.clone();
         tokio::spawn(async move {
             let _change = opening.inner.change.lock().await;
             // A member who signed in at once was quicker: that desk is open already.
             if let State::Opening = opening.state() {
-                opening.open_present().await;
+                // The phase says what became of it.
+                let _ = opening.open_present(None).await;
             }
         });
         engine
@@ -118,7 +142,13 @@ impl Engine {
     /// Stops sync and closes the files. Queries are refused afterwards with `signed_out`.
     pub async fn close(&self) {
         let _change = self.inner.change.lock().await;
+        if let State::Ready(live) = self.state() {
+            live.count();
+            let _ = live.watch.write();
+        }
         self.stop().await;
+        *lock(&self.inner.folder) = None;
+        *lock(&self.inner.watch) = None;
         self.set_state(State::SignedOut { server: None });
     }
 
@@ -127,7 +157,11 @@ impl Engine {
         match self.state() {
             State::Opening => Phase::Opening,
             State::SignedOut { server } => Phase::SignedOut { server },
-            State::Blocked { code } => Phase::Blocked { code },
+            State::Blocked { code } => {
+                let recoverable = code == Code::WrongKey && self.entry().is_some();
+                Phase::Blocked { code, recoverable }
+            }
+            State::Locked(shut) => Phase::Locked { lock: self.lock_view(&shut) },
             State::Ready(live) => {
                 let signed_in = live.signed_in();
                 Phase::Ready {
@@ -157,7 +191,30 @@ impl Engine {
         match self.state() {
             State::Ready(live) => Ok(live),
             State::Blocked { code } => Err(Error::Refused(code)),
+            State::Locked(_) => Err(Code::Locked.into()),
             State::Opening | State::SignedOut { .. } => Err(Code::SignedOut.into()),
+        }
+    }
+
+    /// The present desk, as `desk.json` names it.
+    pub(crate) fn entry(&self) -> Option<DeskEntry> {
+        Desks::load(&self.inner.config.base_dir).ok()?.present().cloned()
+    }
+
+    /// Where the secrets of a desk stand.
+    pub(crate) fn vault_of(&self, entry: &DeskEntry) -> Arc<dyn KeyVault> {
+        match entry.secrets {
+            SecretsIn::Keyring => self.inner.config.vault.clone(),
+            SecretsIn::Passphrase => self.inner.passphrase.clone(),
+        }
+    }
+
+    /// Where the secrets of a desk that is being made will stand.
+    pub(crate) fn vault_for_new(&self) -> (SecretsIn, Arc<dyn KeyVault>) {
+        if self.inner.passphrase.is_open() {
+            (SecretsIn::Passphrase, self.inner.passphrase.clone())
+        } else {
+            (SecretsIn::Keyring, self.inner.config.vault.clone())
         }
     }
 

@@ -3,6 +3,8 @@
 //! Promise: "no service", "locked" and "no such entry" are told apart. A locked gnome-keyring answers a read with "no entry",
 //! so a read that finds nothing is followed by a trial write; only when that works is the entry really missing.
 
+pub mod passphrase;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;

@@ -7,6 +7,7 @@
 //! Absent on purpose: the window, Tauri, and any rule that the server must agree on (those are in `parley-domain`).
 
 mod auth;
+mod contact;
 mod crash;
 mod desk;
 mod egress;
@@ -19,9 +20,11 @@ mod live;
 pub mod measure;
 mod notify;
 pub mod os;
+mod standing;
 mod store;
 mod sync;
 pub mod views;
+mod wipe;
 
 pub use engine::{Engine, EngineConfig};
 pub use error::{Error, Result};

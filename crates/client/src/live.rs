@@ -4,22 +4,26 @@
 //! transaction that carried its outcome is on the platter.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use parley_domain::entity::Kind;
 use parley_domain::protocol::change::ResyncReason;
 use parley_domain::protocol::intent::{Command, Outcome};
-use parley_domain::{Clock, Code, ConversationId, InboxId, IntentId, MessageText, Randomness};
+use parley_domain::{Clock, Code, ConversationId, InboxId, IntentId, MessageText, Randomness, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::Auth;
+use crate::contact::Hold;
 use crate::egress::Egress;
 use crate::events::Emitter;
 use crate::notify::{Front, Notifier};
+use crate::standing::{Watch, reading};
 use crate::store::apply::{self, Applied, Arrival, Slice};
 use crate::store::lists::Looker;
 use crate::store::outbox::{self, DraftMode, Pending, PendingState};
 use crate::store::pool::{Durability, Urgency};
+use crate::store::retention::{Holds, Sweep};
 use crate::store::session::{self, SignedIn};
 use crate::store::{Stores, Touched, overlay};
 use crate::sync::driver::Wish;
@@ -54,13 +58,41 @@ pub(crate) struct Live {
     /// What opening the files had to mend.
     pub mended: Mutex<Option<Code>>,
     pub wishes: mpsc::UnboundedSender<Wish>,
+    /// When the server was heard, and what follows from it.
+    pub watch: Arc<Watch>,
+    pub hold: Arc<Hold>,
+    /// The run of the policy that is under way.
+    pub sweep: Mutex<Option<Sweep>>,
     /// Dropped last: tells that the files are closed and the folder is free.
     pub _open: oneshot::Sender<()>,
 }
 
 impl Live {
+    /// Who is signed in, with what the policy lets this desk hold now.
     pub fn signed_in(&self) -> SignedIn {
-        self.signed_in.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let signed_in = self.signed_in.read().unwrap_or_else(PoisonError::into_inner).clone();
+        SignedIn { holds: Some(self.holds()), ..signed_in }
+    }
+
+    /// The trusted moment.
+    pub fn now(&self) -> Timestamp {
+        self.watch.now(reading(self.clock.as_ref()))
+    }
+
+    /// The policy now.
+    pub fn holds(&self) -> Holds {
+        Holds { rules: self.watch.kept().rules, now: self.now() }
+    }
+
+    /// Whether the server keeps the outbox's key: nothing is sent before.
+    pub fn in_custody(&self) -> bool {
+        self.hold.in_custody.load(Ordering::Acquire)
+    }
+
+    /// Counts what is not sent, for the server and for what remains after a wipe.
+    pub fn count(&self) {
+        let (unsent, drafts) = (self.pending().len(), lock(&self.drafts).len());
+        self.watch.count(unsent, drafts);
     }
 
     pub fn pending(&self) -> Arc<Vec<Pending>> {
@@ -77,6 +109,7 @@ impl Live {
             unsent: Default::default(),
             moving: Default::default(),
             outbox: u32::try_from(pending.len()).unwrap_or(u32::MAX),
+            in_custody: self.in_custody(),
         };
         for item in pending.iter() {
             match &item.intent.command {

@@ -10,6 +10,7 @@ use parley_domain::delivery::Delivery;
 use parley_domain::message::Direction;
 use parley_domain::order::{Fulfilment, Payment};
 use parley_domain::permission::Role;
+use parley_domain::policy::DeviceRules;
 use parley_domain::window::Window;
 use parley_domain::{
     Code, ContactId, ConversationId, InboxId, IntentId, LabelId, MemberId, MessageId, MessageText, OrderId,
@@ -27,10 +28,154 @@ pub enum Phase {
     /// Nobody is signed in; `server` is the address last used.
     SignedOut { server: Option<String> },
     /// The files are there but cannot be opened: `keyring_missing`, `keyring_locked`, `wrong_key`, `store_damaged`,
-    /// `store_newer`, `disk_full`, `already_open`. Nothing is created meanwhile; Retry tries again.
-    Blocked { code: Code },
+    /// `store_newer`, `disk_full`, `already_open`. Nothing is created meanwhile; Retry tries again. `recoverable`: signing in again brings back
+    /// what was not sent.
+    Blocked { code: Code, recoverable: bool },
+    /// The files are closed and their keys are not in memory; every other command is answered `locked`.
+    Locked { lock: LockView },
     /// The inbox can be used.
     Ready { me: Me },
+}
+
+/// A locked desk.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct LockView {
+    pub reason: LockReason,
+    pub opens_with: OpensWith,
+    /// After wrong tries: no other is looked at before.
+    pub not_before: Option<Timestamp>,
+    /// It deletes itself then, if the server is not heard.
+    pub wipes_at: Option<Timestamp>,
+    /// What was not sent when it was locked.
+    pub unsent: u32,
+    pub server: String,
+    /// What the last try to reach the server ended with.
+    pub problem: Option<Code>,
+}
+
+/// Why a desk is locked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub enum LockReason {
+    /// The program was started.
+    Started,
+    /// The member asked for it.
+    Asked,
+    /// Nobody did anything for a while.
+    Idle,
+    /// The server was not heard for too long.
+    Silence,
+    /// The computer's clock was set back.
+    ClockBehind,
+    /// The computer's clock was set far ahead.
+    ClockAhead,
+}
+
+/// What opens a locked desk: the remedy to show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub enum OpensWith {
+    /// `unlock` without a secret.
+    Click,
+    /// `unlock` with the PIN.
+    Pin,
+    /// `unlock` with the passphrase.
+    Passphrase,
+    /// The server: it is tried by itself, and at once by `unlock`.
+    Contact,
+    /// `sign_in_again`: the session has ended too.
+    SignIn,
+}
+
+/// How the app is locked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct AppLock {
+    pub pin: bool,
+    /// The secrets stand in a file under a passphrase, because there is no keyring.
+    pub passphrase: bool,
+    /// Minutes without a key or a click until it locks; 0: it does not, because nothing would be asked for.
+    pub idle_min: u32,
+}
+
+/// What signing in again led to.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct SignedInAgain {
+    pub phase: Phase,
+    /// Edits that are there again after a loss of the keyring; `None` when nothing had to be recovered.
+    pub recovered: Option<u32>,
+}
+
+/// The lease of this desk.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct LeaseView {
+    pub heard_at: Timestamp,
+    pub locks_at: Timestamp,
+    pub wipes_at: Timestamp,
+    /// Whole days until it locks.
+    pub days_left: u32,
+    /// The server keeps the outbox's key, so what is not sent survives a loss of the keyring.
+    pub in_custody: bool,
+}
+
+/// Everything that is stored on this computer.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct StorageView {
+    pub stores: Vec<StoreView>,
+    /// By which it goes.
+    pub rules: DeviceRules,
+    pub lease: LeaseView,
+}
+
+/// One thing that is stored.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct StoreView {
+    pub store: StoreName,
+    /// On the disk now. Drafts are counted with the outbox.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub bytes: u64,
+    /// Messages, edits or drafts in it.
+    pub rows: u32,
+    pub oldest: Option<Timestamp>,
+    pub newest: Option<Timestamp>,
+    /// How long the policy keeps it; `None`: until it was sent, or as long as the desk.
+    pub keeps_days: Option<u32>,
+    pub clearable: Option<Clearable>,
+}
+
+/// What is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub enum StoreName {
+    /// Conversations, contacts, orders; encrypted.
+    LocalCopy,
+    /// What was not sent; encrypted.
+    Outbox,
+    /// What was typed and not sent; encrypted, with the outbox.
+    Drafts,
+    /// Pictures, sound, documents that were opened; encrypted.
+    Media,
+    /// Wrapped keys, and the record of the lease.
+    Keys,
+    /// The server's address and ids.
+    Settings,
+}
+
+/// What can be cleared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub enum Clearable {
+    LocalCopy,
+    Drafts,
 }
 
 /// The signed-in member.
@@ -301,6 +446,8 @@ pub struct TimelinePage {
     pub entries: Vec<Entry>,
     /// Pass as `before` to get the page above; `None` at the top of what this desk holds.
     pub before: Option<TimelineCursor>,
+    /// At the top: the policy kept older entries off this desk, or took them away. `remote_timeline` has them.
+    pub beyond: bool,
 }
 
 /// Place of an entry.

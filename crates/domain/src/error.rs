@@ -126,6 +126,20 @@ codes! {
     AlreadyOpen = "already_open",
     /// The member is not signed in.
     SignedOut = "signed_out",
+    /// The desk is locked: its files are closed and its keys are not in memory.
+    Locked = "locked",
+    /// The PIN or passphrase is wrong.
+    WrongPin = "wrong_pin",
+    /// The PIN or passphrase is too short.
+    WeakPin = "weak_pin",
+    /// The server does not yet keep the key of what is not sent: sending begins when it does.
+    NotInCustody = "not_in_custody",
+    /// There is nothing left to recover.
+    NothingToRecover = "nothing_to_recover",
+    /// The person was erased; what was to be sent to them is gone.
+    SubjectErased = "subject_erased",
+    /// The device policy would break a promise, or a number in it is out of bounds.
+    PolicyInvalid = "policy_invalid",
     /// A defect: report it.
     Internal = "internal",
 }

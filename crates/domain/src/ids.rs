@@ -75,6 +75,8 @@ uuid_ids! {
     InvitationId;
     /// One entry of the audit log.
     AuditId;
+    /// The erasure of one person; says nothing of them.
+    ErasureId;
     /// One edit made on a desk; its idempotency key, minted once when the edit is made.
     IntentId;
 }

@@ -2,7 +2,7 @@
 //!
 //! Promise: every rule that both sides must agree on is one function here: the service window ([`window`]), the send gate
 //! ([`gate`]), who may see and do what ([`permission`]), how an edit changes rows ([`decide`]), how a delivery state moves
-//! ([`delivery`]). The functions are pure. Time comes in as [`Timestamp`], randomness through [`Randomness`].
+//! ([`delivery`]), what a desk may hold ([`policy`]) and for how long it may be out of touch ([`lease`]). The functions are pure. Time comes in as [`Timestamp`], randomness through [`Randomness`].
 //!
 //! Absent on purpose: I/O, the system clock, random numbers, SQL, HTTP, Meta's wire format.
 
@@ -17,6 +17,7 @@ pub mod error;
 pub mod fact;
 pub mod gate;
 pub mod ids;
+pub mod lease;
 pub mod limits;
 pub mod message;
 pub mod money;
@@ -24,6 +25,7 @@ pub mod order;
 pub mod outward;
 pub mod permission;
 pub mod personal;
+pub mod policy;
 pub mod protocol;
 pub mod time;
 pub mod window;

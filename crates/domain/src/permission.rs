@@ -60,6 +60,8 @@ pub enum Permission {
     ManageDevicesOfOthers,
     /// Set the workspace's rules about access.
     SetAccessRules,
+    /// Set what desks may hold, and for how long.
+    SetDevicePolicy,
     /// Read the audit log.
     SeeAudit,
     /// See reports, and hold the facts that they are counted from.
@@ -81,6 +83,7 @@ impl Permission {
         Self::ManageTeams,
         Self::ManageDevicesOfOthers,
         Self::SetAccessRules,
+        Self::SetDevicePolicy,
         Self::SeeAudit,
         Self::SeeReports,
     ];
@@ -92,7 +95,9 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     match permission {
         ReadConversations | Reply | WriteNotes | Assign | Triage | MoveOrders => true,
         SeeAssignedToOthers | SeeMaskedContacts | SeeReports => role >= Role::Manager,
-        ManageMembers | ManageTeams | ManageDevicesOfOthers | SetAccessRules | SeeAudit => role == Role::Admin,
+        ManageMembers | ManageTeams | ManageDevicesOfOthers | SetAccessRules | SetDevicePolicy | SeeAudit => {
+            role == Role::Admin
+        }
     }
 }
 

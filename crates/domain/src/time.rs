@@ -49,10 +49,24 @@ impl Sub<i64> for Timestamp {
     }
 }
 
+/// How long a computer has run since it was started, sleep included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Boot {
+    /// Another one after every start.
+    pub id: u64,
+    /// Milliseconds since the start.
+    pub millis: i64,
+}
+
 /// Where "now" comes from.
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// How long the computer has run; `None` where that cannot be known.
+    fn boot(&self) -> Option<Boot> {
+        None
+    }
 }
 
 /// Where random bytes come from.

@@ -299,10 +299,12 @@ async fn keep_records(core: Arc<Core>) {
     }
 }
 
-/// Forgets invitations that have run out and tries that no longer count.
+/// Forgets invitations that have run out, tries that no longer count, and erasures that no desk can have missed.
 pub(crate) async fn forget_access(core: &Core) -> Result<()> {
     db::invitations::expire(core.db.writer(), core.now()).await?;
-    db::tries::expire(core.db.writer(), core.now() - SIGN_IN_HELD_BACK).await
+    db::tries::expire(core.db.writer(), core.now() - SIGN_IN_HELD_BACK).await?;
+    let remembered = i64::from(parley_domain::policy::erasure_tombstone_days()) * parley_domain::time::DAY;
+    db::desks::expire_erasures(core.db.writer(), core.now() - remembered).await
 }
 
 /// A server that serves.

@@ -28,7 +28,7 @@ pub fn signed(key: &str, request: &RefreshRequest) -> bool {
     key.verify_strict(&signed, &Signature::from_bytes(&signature)).is_ok()
 }
 
-fn parse(key: &str) -> Option<VerifyingKey> {
+pub(crate) fn parse(key: &str) -> Option<VerifyingKey> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(key, &mut bytes).ok()?;
     VerifyingKey::from_bytes(&bytes).ok()

@@ -16,7 +16,7 @@ use parley_domain::entity::{Entity, Key, Kind};
 use parley_domain::fact::Fact;
 use parley_domain::limits::DEDUPE_KEPT;
 use parley_domain::message::Message;
-use parley_domain::{Code, ContactId, ConversationId, MessageText, Timestamp, WorkspaceId};
+use parley_domain::{Code, ContactId, ConversationId, ErasureId, MessageText, Timestamp, WorkspaceId};
 use parley_meta::webhook::parse;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,7 +30,7 @@ use crate::db::facts;
 use crate::db::raw;
 use crate::db::rows::{self, Written};
 use crate::db::sequence::{self, Moved};
-use crate::db::{Txn, transaction};
+use crate::db::{Txn, access, desks, transaction};
 use crate::error::{Error, Result};
 use crate::ingest::body_place;
 use crate::seal::{Purpose, Sealer};
@@ -146,6 +146,9 @@ async fn erase_in(txn: &Txn, core: &Core, erased: &Erased, told: bool) -> Result
     erasing::forget_wamids(txn, workspace, &conversations, &said).await?;
     erasing::forget_identities(txn, workspace, contact).await?;
     erasing::forget_outbox(txn, workspace, contact).await?;
+    access::lock(txn, workspace).await?;
+    // Said to every desk before it offers anything, also after a restore.
+    desks::note_erasure(txn, workspace, ErasureId(core.new_id()), contact, &conversations, erased.at).await?;
     if written.is_empty() {
         return Ok(None);
     }

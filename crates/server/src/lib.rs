@@ -13,6 +13,7 @@ pub mod audit;
 pub mod backup;
 pub mod config;
 pub mod db;
+pub mod device;
 mod device_key;
 pub mod egress;
 pub mod envelope;

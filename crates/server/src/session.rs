@@ -21,7 +21,7 @@ use subtle::ConstantTimeEq;
 use crate::app::Core;
 use crate::audit::{self, Entry};
 use crate::db::access::{self, DeviceRow, Holder, MemberRow};
-use crate::db::{Txn, transaction};
+use crate::db::{Txn, desks, transaction};
 use crate::error::{Error, Result};
 use crate::secrets::token_hash;
 use crate::tries::{self, Subjects};
@@ -259,7 +259,9 @@ pub(crate) async fn open_device(
         signed_in_at: now,
         stepped_up_until: None,
     });
-    device.name.clone_from(&new.name);
+    if !new.name.is_empty() {
+        device.name.clone_from(&new.name);
+    }
     device.key.clone_from(&new.key);
     device.signed_in_at = now;
     // The password was given just now.
@@ -392,6 +394,7 @@ pub async fn sign_out(core: &Core, ctx: &WorkspaceCtx) -> Result<()> {
 
 async fn close(txn: &Txn, core: &Core, ctx: &WorkspaceCtx) -> Result<()> {
     access::clear_tokens(txn, ctx.workspace, ctx.device, None).await?;
+    desks::forget_keys(txn, ctx.workspace, Some(ctx.device)).await?;
     let target = format!("device/{}", ctx.device);
     let entry = Entry { actor: Some(ctx.member()), action: "device.signed_out", target: &target, details: "" };
     audit::record(txn, core, ctx.workspace, entry).await

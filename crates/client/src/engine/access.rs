@@ -9,7 +9,7 @@ use parley_domain::protocol::endpoint::*;
 use parley_domain::protocol::session::Secret;
 use parley_domain::{Code, DeviceId, Email, InboxId, InvitationId, MemberId, PersonName, TeamId};
 
-use super::{Engine, State};
+use super::Engine;
 use crate::egress::{Egress, Failure, ServerUrl};
 use crate::live::Live;
 use crate::{Error, Result};
@@ -152,8 +152,8 @@ impl Engine {
         self.remote::<Audit>(AuditRequest { before, limit }).await
     }
 
-    async fn remote<E: Endpoint>(&self, request: E::Request) -> Result<E::Response> {
-        let State::Ready(live) = self.state() else { return Err(Code::SignedOut.into()) };
+    pub(super) async fn remote<E: Endpoint>(&self, request: E::Request) -> Result<E::Response> {
+        let live = self.live()?;
         let answer = match ask::<E>(&live, &request).await {
             // The token ran out on the way, or the rights changed: once more with a fresh one.
             Err(Failure { code: Code::Unauthorized, .. }) => {

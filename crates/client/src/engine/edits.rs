@@ -128,10 +128,10 @@ impl Engine {
     /// Keeps what the member typed; an empty text forgets it.
     pub async fn save_draft(&self, conversation: ConversationId, mode: DraftMode, text: &str) -> Result<()> {
         let live = self.live()?;
-        let stored = text.to_owned();
+        let (stored, now) = (text.to_owned(), live.now());
         live.stores
             .outbox
-            .write(Urgency::Person, move |tx| outbox::save_draft(tx, conversation, mode, &stored))
+            .write(Urgency::Person, move |tx| outbox::save_draft(tx, conversation, mode, &stored, now))
             .await?;
         keep_draft(&live, conversation, mode, text);
         live.events.send(Event::Lists);
@@ -209,6 +209,10 @@ async fn edit(live: &Arc<Live>, command: Command, clears: Option<(ConversationId
 }
 
 async fn edit_now(live: &Live, command: Command, clears: Option<(ConversationId, DraftMode)>) -> Result<()> {
+    if matches!(command, Command::SendMessage { .. }) && !live.in_custody() {
+        // What cannot be recovered after a loss of the keyring is not begun.
+        return Err(Code::NotInCustody.into());
+    }
     let _edits = live.edits.lock().await;
     let pending = live.pending();
     let now = live.clock.now();
@@ -234,7 +238,7 @@ async fn edit_now(live: &Live, command: Command, clears: Option<(ConversationId,
         .outbox
         .write(Urgency::Person, move |tx| {
             if let Some((conversation, mode)) = clears {
-                outbox::save_draft(tx, conversation, mode, "")?;
+                outbox::save_draft(tx, conversation, mode, "", now)?;
             }
             outbox::put(tx, &stored)
         })
@@ -320,8 +324,11 @@ async fn back_to_draft(live: &Live, item: &Pending) -> Result<()> {
         Some(draft) => format!("{}\n{}", draft.expose(), text.expose()),
         None => text.expose().to_owned(),
     };
-    let stored = joined.clone();
-    live.stores.outbox.write(Urgency::Person, move |tx| outbox::save_draft(tx, conversation, mode, &stored)).await?;
+    let (stored, now) = (joined.clone(), live.now());
+    live.stores
+        .outbox
+        .write(Urgency::Person, move |tx| outbox::save_draft(tx, conversation, mode, &stored, now))
+        .await?;
     keep_draft(live, conversation, mode, &joined);
     Ok(())
 }

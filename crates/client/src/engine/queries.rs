@@ -104,6 +104,7 @@ impl Engine {
 
     /// What the member looks at; decides about notifications only.
     pub async fn focus(&self, conversation: Option<ConversationId>, window_focused: bool) -> Result<()> {
+        self.active();
         *lock(&self.inner.front) = Front { conversation, window_focused };
         Ok(())
     }

@@ -1,31 +1,43 @@
 //! Opening, signing in, signing out.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
+use parley_domain::lease::{Heard, Standing};
 use parley_domain::permission::Role;
+use parley_domain::policy::DevicePolicy;
 use parley_domain::protocol::access::Nothing;
-use parley_domain::protocol::endpoint::{SignIn, SignOut};
+use parley_domain::protocol::device::{Deed, Receipt, ReceiptsRequest, WipeReason};
+use parley_domain::protocol::endpoint::{Receipts, SignIn, SignOut};
 use parley_domain::protocol::session::{Secret, Session, SignInRequest};
-use parley_domain::{Code, Email, MessageText, PersonName};
+use parley_domain::{Code, Email, MessageText, PersonName, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use super::{Engine, State};
 use crate::auth::{self, Auth};
-use crate::desk::{DeskEntry, Desks, DirLock, device_secret, make_dir, new_dir, session_secret, store_secret};
+use crate::contact::Hold;
+use crate::desk::{
+    DeskEntry, Desks, DirLock, SecretsIn, device_secret, lease_secret, make_dir, new_dir, session_secret, store_secret,
+};
 use crate::egress::{Egress, Failure, ServerUrl};
-use crate::keyfile::{self, StoreKeys};
+use crate::keyfile::{self, HeldLease, Opened, Parts, Pin, Shut, StoreKeys};
+use crate::keys::{KeyVault, passphrase};
 use crate::live::{Live, lock};
 use crate::notify::Notifier;
+use crate::standing::{Kept, Watch, reading};
 use crate::store::pool::{Durability, Urgency};
 use crate::store::session::{self, SignedIn};
-use crate::store::{Stores, Touched, apply, outbox, overlay};
+use crate::store::{Stores, Touched, apply, custody, outbox, overlay};
 use crate::sync::driver::{self, End};
 use crate::sync::machine::Machine;
-use crate::views::Phase;
-use crate::{Error, Result};
+use crate::views::{LockReason, OpensWith, Phase};
+use crate::{Error, Result, wipe};
+
+/// How long signing out waits for a server that does not answer.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Times that one process opens the files again because of damage.
 const HEALS: u32 = 3;
@@ -58,14 +70,15 @@ impl Engine {
         ask: impl AsyncFnOnce(Egress, Option<String>) -> std::result::Result<Session, Failure>,
     ) -> Result<Phase> {
         let _change = self.inner.change.lock().await;
-        if let State::Ready(_) = self.state() {
+        if matches!(self.state(), State::Ready(_) | State::Locked(_)) {
             return Err(Code::Conflict.into());
         }
         let egress = Egress::new(server);
         let config = &self.inner.config;
         let dir = new_dir(config.clock.as_ref(), config.randomness.as_ref());
-        let secret = self.mint_secret(&dir).await?;
-        let begun = match self.mint_device_key(&dir).await {
+        let (_, vault) = self.vault_for_new();
+        let secret = self.mint_secret(&vault, &dir).await?;
+        let begun = match self.mint_device_key(&vault, &dir).await {
             Ok(key) => match ask(egress.clone(), Some(key)).await {
                 Ok(session) => self.begin(&dir, secret, egress, &session).await,
                 Err(failure) => Err(Error::Refused(failure.code)),
@@ -73,55 +86,80 @@ impl Engine {
             Err(error) => Err(error),
         };
         if let Err(error) = begun {
-            self.remove_desk(&dir).await;
+            self.remove_desk(&vault, &dir).await;
             return Err(error);
         }
         Ok(self.phase())
     }
 
-    /// Signs out: the server forgets the device (when it can be reached), and everything of this desk is deleted.
+    /// Signs out: everything of this desk is deleted, and the server forgets the device when it can be reached.
     pub async fn sign_out(&self) -> Result<Phase> {
         let _change = self.inner.change.lock().await;
-        if let State::Ready(live) = self.state() {
+        let token = match self.state() {
+            State::Ready(live) => {
+                let token = tokio::time::timeout(FAREWELL, live.auth.token(&live.egress)).await;
+                token.ok().and_then(std::result::Result::ok).map(|(token, _)| (token, live.egress.clone()))
+            }
+            _ => None,
+        };
+        let receipt = self.wipe_files(WipeReason::SignedOut).await;
+        if let Some((token, egress)) = token {
             let farewell = async {
-                let (token, _) = live.auth.token(&live.egress).await?;
-                live.egress.call::<SignOut>(Some(&token), &Nothing {}).await?;
-                Ok::<_, Failure>(())
+                if let Some((_, receipt)) = &receipt {
+                    let request = ReceiptsRequest { receipts: vec![receipt.clone()] };
+                    egress.call::<Receipts>(Some(&token), &request).await?;
+                }
+                egress.call::<SignOut>(Some(&token), &Nothing {}).await
             };
-            // Offline the device stays known to the server until its tokens run out.
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(3), farewell).await;
+            if let Ok(Ok(_)) = tokio::time::timeout(FAREWELL, farewell).await {
+                return Ok(self.phase());
+            }
         }
-        self.forget_present().await;
+        // Offline the device stays known to the server until its tokens run out; the next sign-in here says that it is gone.
+        self.leave_receipt(receipt);
         Ok(self.phase())
     }
 
-    /// Tries again to open files that could not be opened.
+    /// Tries again to open files that could not be opened, or that need nobody's secret.
     pub async fn retry_open(&self) -> Result<Phase> {
         let _change = self.inner.change.lock().await;
-        if matches!(self.state(), State::Blocked { .. }) {
-            self.open_present().await;
+        match self.state() {
+            State::Blocked { .. } => {
+                let _ = self.open_present(None).await;
+            }
+            State::Locked(shut) if shut.waits() => self.knock(&shut).await?,
+            State::Locked(shut) if shut.opens_with == OpensWith::Click => self.open_present(None).await?,
+            _ => {}
         }
         Ok(self.phase())
     }
 
-    /// Opens the desk that `desk.json` names. Call with `change` held.
-    pub(crate) async fn open_present(&self) {
-        let opened = match self.try_open().await {
+    /// Opens the desk that `desk.json` names, with the PIN that was typed. A wrong PIN leaves the state as it is. Call with
+    /// `change` held.
+    pub(crate) async fn open_present(&self, pin: Option<Secret>) -> Result<()> {
+        let asked = pin.is_some();
+        let opened = match self.try_open(pin.clone()).await {
             // A page was found damaged behind the first ones: the second try looks at every page, and mends.
-            Err(error) if error.is_damage() => self.try_open().await,
+            Err(error) if error.is_damage() => self.try_open(pin).await,
             opened => opened,
         };
         let state = match opened {
             Ok(state) => state,
+            Err(error) if asked && matches!(error.code(), Code::WrongPin | Code::RateLimited) => return Err(error),
             Err(error) => {
                 tracing::warn!(code = error.code().as_str(), "the desk cannot be opened");
                 State::Blocked { code: error.code() }
             }
         };
+        if !matches!(state, State::Locked(_)) {
+            *lock(&self.inner.folder) = None;
+        }
+        self.active();
         self.set_state(state);
+        Ok(())
     }
 
-    async fn try_open(&self) -> Result<State> {
+    async fn try_open(&self, pin: Option<Secret>) -> Result<State> {
         let base = self.inner.config.base_dir.clone();
         let desks = Desks::load(&base)?;
         let Some(entry) = desks.present().cloned() else {
@@ -131,32 +169,97 @@ impl Engine {
         if !path.is_dir() {
             return Err(Code::StoreDamaged.into());
         }
-        let lock_taken = DirLock::take(&path)?;
-        let vault = self.inner.config.vault.clone();
-        let name = store_secret(&entry.dir);
-        let secret = blocking(move || vault.get(&name)).await?.ok_or(Code::WrongKey)?;
-        let dir = entry.dir.clone();
-        let (stores, mended) = blocking(move || {
-            let keys = keyfile::open(&path, &dir, &secret)?;
-            Stores::open(&path, &dir, &keys, lock_taken)
+        if lock(&self.inner.folder).is_none() {
+            *lock(&self.inner.folder) = Some(DirLock::take(&path)?);
+        }
+        if entry.secrets == SecretsIn::Passphrase && !self.inner.passphrase.is_open() {
+            return Ok(self.locked(entry, LockReason::Started));
+        }
+        let (vault, names) = (self.vault_of(&entry), (store_secret(&entry.dir), lease_secret(&entry.dir)));
+        let (secret, lease) = blocking(move || Ok((vault.get(&names.0)?, vault.get(&names.1)?))).await?;
+        let secret = secret.ok_or(Code::WrongKey)?;
+        let leases: Vec<HeldLease> = lease.and_then(|bytes| HeldLease::from_bytes(&bytes)).into_iter().collect();
+        let head = keyfile::head(&path)?;
+        if !keyfile::is_of(&path, &secret)? {
+            return Err(Code::WrongKey.into());
+        }
+        let reading = reading(self.inner.config.clock.as_ref());
+        let Some(watch) = Watch::load(&path, &secret).or_else(|| self.first_watch(&path, &secret, &head)) else {
+            // Whoever takes the record of the lease away takes the lease away.
+            self.drop_lease(&entry).await;
+            let heard = Heard { server: Timestamp(0), ..Heard::now(reading.wall, reading) };
+            let unknown = Kept::new(heard, DevicePolicy::default().of(Role::Agent));
+            *lock(&self.inner.watch) = Some(Arc::new(Watch::of(&path, &secret, unknown)));
+            return Ok(self.locked(entry, LockReason::Silence));
+        };
+        let watch = Arc::new(watch);
+        *lock(&self.inner.watch) = Some(watch.clone());
+        match watch.look(reading) {
+            Standing::Usable { .. } => {}
+            Standing::Locked { why, .. } => {
+                self.drop_lease(&entry).await;
+                return Ok(self.locked(entry, why.into()));
+            }
+            Standing::Wipe => {
+                let receipt = self.wipe_files(WipeReason::Silence).await;
+                self.leave_receipt(receipt);
+                return Ok(self.state());
+            }
+        }
+        if pin.is_some() {
+            self.may_try(&watch.kept().not_before())?;
+        }
+        let asked = pin.is_some();
+        let (dir, tried) = (entry.dir.clone(), path.clone());
+        let opened = blocking(move || {
+            let typed = pin.as_ref().map_or(Pin::None, |pin| Pin::Typed(pin.expose()));
+            Ok(keyfile::open(&tried, &dir, &secret, &leases, &typed))
         })
         .await?;
+        let Opened { keys, parts, .. } = match opened {
+            Ok(opened) => opened,
+            Err(Shut::NeedsPin) => return Ok(self.locked(entry, LockReason::Started)),
+            Err(Shut::NeedsLease) => return Ok(self.locked(entry, LockReason::Silence)),
+            Err(Shut::WrongPin) => {
+                self.tried(&watch, false)?;
+                return Err(Code::WrongPin.into());
+            }
+            Err(other) => return Err(other.into()),
+        };
+        if asked {
+            self.tried(&watch, true)?;
+        }
+        let folder = lock(&self.inner.folder).take().ok_or(Code::AlreadyOpen)?;
+        let dir = entry.dir.clone();
+        let outbox_key = Zeroizing::new(keys.outbox);
+        let (stores, mended) = blocking(move || Stores::open(&path, &dir, &keys, folder)).await?;
         let signed_in = match stores.replica.read(session::load).await? {
             Some(signed_in) => signed_in,
             None => start_over(&stores, &entry).await?,
         };
         let egress = Egress::new(ServerUrl::parse(&signed_in.server)?);
-        let live = self.assemble(&entry.dir, stores, signed_in, egress).await?;
+        let hold = self.hold(&entry, parts, outbox_key);
+        let live = self.assemble(hold, watch, stores, signed_in, egress).await?;
         *lock(&live.mended) = mended.code();
         reconcile(&live).await?;
         Ok(self.run(live))
     }
 
+    /// A desk that never had a lease has no record of one.
+    fn first_watch(&self, path: &Path, secret: &[u8], head: &keyfile::Head) -> Option<Watch> {
+        if head.leases.iter().any(|serial| *serial > 0) {
+            return None;
+        }
+        let reading = reading(self.inner.config.clock.as_ref());
+        let kept = Kept::new(Heard::now(reading.wall, reading), DevicePolicy::default().of(Role::Agent));
+        Watch::begin(path, secret, kept).ok()
+    }
+
     /// Makes the desk's secret and proves that the vault gives it back.
-    async fn mint_secret(&self, dir: &str) -> Result<Zeroizing<Vec<u8>>> {
+    pub(super) async fn mint_secret(&self, vault: &Arc<dyn KeyVault>, dir: &str) -> Result<Zeroizing<Vec<u8>>> {
         let mut secret = Zeroizing::new(vec![0u8; 32]);
         self.inner.config.randomness.fill(&mut secret);
-        let (vault, name, stored) = (self.inner.config.vault.clone(), store_secret(dir), secret.clone());
+        let (vault, name, stored) = (vault.clone(), store_secret(dir), secret.clone());
         blocking(move || {
             vault.set(&name, &stored)?;
             let back = vault.get(&name)?;
@@ -167,11 +270,11 @@ impl Engine {
     }
 
     /// Makes the key that this desk signs its refreshes with; the public half as hex. The private half stays in the vault.
-    async fn mint_device_key(&self, dir: &str) -> Result<String> {
+    pub(super) async fn mint_device_key(&self, vault: &Arc<dyn KeyVault>, dir: &str) -> Result<String> {
         let mut seed = Zeroizing::new([0u8; 32]);
         self.inner.config.randomness.fill(&mut *seed);
         let public = auth::public_key(&seed);
-        let (vault, name) = (self.inner.config.vault.clone(), device_secret(dir));
+        let (vault, name) = (vault.clone(), device_secret(dir));
         blocking(move || vault.set(&name, &*seed)).await?;
         Ok(public)
     }
@@ -179,12 +282,17 @@ impl Engine {
     async fn begin(&self, dir: &str, secret: Zeroizing<Vec<u8>>, egress: Egress, session: &Session) -> Result<()> {
         let config = self.inner.config.clone();
         let (path, desk) = (config.base_dir.join(dir), dir.to_owned());
-        let stores = blocking(move || {
+        let parts = Parts { secret: secret.clone(), lease: None, pin: None };
+        let heard = Heard::now(session.server_time, reading(config.clock.as_ref()));
+        let kept = Kept::new(heard, DevicePolicy::default().of(session.role));
+        let wrapped = parts.clone();
+        let (stores, watch, outbox_key) = blocking(move || {
             make_dir(&path)?;
             let lock_taken = DirLock::take(&path)?;
             let keys = StoreKeys::random(config.randomness.as_ref());
-            keyfile::create(&path, &desk, &secret, &keys, config.randomness.as_ref())?;
-            Stores::create(&path, &desk, &keys, lock_taken)
+            keyfile::create(&path, &desk, &wrapped, &keys, config.randomness.as_ref())?;
+            let watch = Watch::begin(&path, &secret, kept)?;
+            Ok((Stores::create(&path, &desk, &keys, lock_taken)?, watch, Zeroizing::new(keys.outbox)))
         })
         .await?;
         let signed_in = SignedIn::new(egress.server().as_str(), session);
@@ -192,29 +300,59 @@ impl Engine {
         // `desk.json` will name this desk, so it must be readable after a power cut too.
         stores.replica.write_durable(Urgency::Person, Durability::Full, move |tx| session::save(tx, &saved)).await?;
         let server = egress.server().as_str().to_owned();
-        let live = self.assemble(dir, stores, signed_in, egress).await?;
+        let entry = DeskEntry {
+            dir: dir.to_owned(),
+            server: server.clone(),
+            workspace: session.workspace,
+            member: session.member,
+            device: session.device,
+            secrets: self.vault_for_new().0,
+        };
+        let watch = Arc::new(watch);
+        let hold = self.hold(&entry, parts, outbox_key);
+        let live = self.assemble(hold, watch.clone(), stores, signed_in, egress).await?;
         live.auth.begin(session).await?;
         let base = &self.inner.config.base_dir;
         let mut desks = Desks::load(base)?;
         desks.current = Some(dir.to_owned());
-        desks.server = Some(server.clone());
-        desks.desks.push(DeskEntry {
-            dir: dir.to_owned(),
-            server,
-            workspace: session.workspace,
-            member: session.member,
-            device: session.device,
-        });
+        desks.server = Some(server);
+        desks.desks.push(entry);
         desks.save(base)?;
+        *lock(&self.inner.watch) = Some(watch);
+        self.active();
         let state = self.run(live);
         self.set_state(state);
         Ok(())
     }
 
-    async fn assemble(&self, dir: &str, stores: Stores, signed_in: SignedIn, egress: Egress) -> Result<Live> {
+    pub(super) fn hold(&self, entry: &DeskEntry, parts: Parts, outbox_key: Zeroizing<[u8; 32]>) -> Hold {
+        Hold {
+            base: self.inner.config.base_dir.clone(),
+            dir: entry.dir.clone(),
+            vault: self.vault_of(entry),
+            parts: Mutex::new(parts),
+            outbox_key: Mutex::new(Some(outbox_key)),
+            in_custody: AtomicBool::new(false),
+            changing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    pub(super) async fn assemble(
+        &self,
+        hold: Hold,
+        watch: Arc<Watch>,
+        stores: Stores,
+        signed_in: SignedIn,
+        egress: Egress,
+    ) -> Result<Live> {
         let config = &self.inner.config;
-        let (pending, drafts) = stores.outbox.read(|c| Ok((outbox::load(c)?, outbox::drafts(c)?))).await?;
-        let auth = Auth::new(config.vault.clone(), config.clock.clone(), dir, signed_in.device);
+        let (pending, drafts, noted) =
+            stores.outbox.read(|c| Ok((outbox::load(c)?, outbox::drafts(c)?, custody::read(c)?))).await?;
+        if noted.acknowledged {
+            hold.in_custody.store(true, Ordering::Release);
+            *lock(&hold.outbox_key) = None;
+        }
+        let auth = Auth::new(hold.vault.clone(), config.clock.clone(), &hold.dir, signed_in.device);
         let complete = stores.replica.read(session::position).await?.cursor.is_some();
         let mut link = Machine::new(config.clock.now()).link().clone();
         link.syncing = (!complete).then_some(0);
@@ -239,11 +377,14 @@ impl Engine {
             notifier: Mutex::new(Notifier::default()),
             mended: Mutex::new(None),
             wishes,
+            watch,
+            hold: Arc::new(hold),
+            sweep: Mutex::new(None),
             _open: open,
         })
     }
 
-    fn run(&self, mut live: Live) -> State {
+    pub(super) fn run(&self, mut live: Live) -> State {
         let (wishes, received) = mpsc::unbounded_channel();
         live.wishes = wishes;
         let live = Arc::new(live);
@@ -256,7 +397,7 @@ impl Engine {
                 tokio::spawn(async move {
                     let engine = Engine { inner };
                     let _change = engine.inner.change.lock().await;
-                    engine.forget_present().await;
+                    engine.wipe(WipeReason::Revoked).await;
                 });
             }
         });
@@ -280,37 +421,90 @@ impl Engine {
             if present && engine.inner.healed.fetch_add(1, Ordering::Relaxed) < HEALS {
                 drop(alarm);
                 engine.stop().await;
-                engine.open_present().await;
+                // The phase says what became of it.
+                let _ = engine.open_present(None).await;
             }
         });
     }
 
-    /// Deletes the present desk: keys first, so that whatever file survives cannot be read.
-    async fn forget_present(&self) {
+    /// Deletes the present desk and leaves a receipt for the next sign-in. Call with `change` held.
+    pub(super) async fn wipe(&self, reason: WipeReason) {
+        let receipt = self.wipe_files(reason).await;
+        self.leave_receipt(receipt);
+    }
+
+    /// Deletes the present desk: keys first, so that whatever file survives cannot be read. What it signed is returned.
+    async fn wipe_files(&self, reason: WipeReason) -> Option<(DeskEntry, Receipt)> {
+        if let State::Ready(live) = self.state() {
+            live.count();
+        }
         self.stop().await;
+        *lock(&self.inner.folder) = None;
+        let watch = lock(&self.inner.watch).take();
         let base = &self.inner.config.base_dir;
-        let mut server = None;
+        let (mut server, mut signed) = (None, None);
         if let Ok(mut desks) = Desks::load(base) {
             server = desks.server.clone();
+            let entry = desks.present().cloned();
             if let Some(dir) = desks.current.take() {
                 desks.desks.retain(|desk| desk.dir != dir);
-                self.remove_desk(&dir).await;
+                if let Some(entry) = entry {
+                    let vault = self.vault_of(&entry);
+                    if let Some(watch) = watch {
+                        signed = self
+                            .sign_wipe(&vault, &entry, &watch, reason)
+                            .await
+                            .map(|receipt| (entry.clone(), receipt));
+                    }
+                    self.remove_desk(&vault, &dir).await;
+                    if entry.secrets == SecretsIn::Passphrase {
+                        self.inner.passphrase.close();
+                        let _ = std::fs::remove_file(base.join(passphrase::FILE));
+                    }
+                }
                 if let Err(error) = desks.save(base) {
                     tracing::warn!(code = error.code().as_str(), "the list of desks cannot be written");
                 }
             }
         }
         self.set_state(State::SignedOut { server });
+        signed
     }
 
-    async fn remove_desk(&self, dir: &str) {
-        let (vault, path) = (self.inner.config.vault.clone(), self.inner.config.base_dir.join(dir));
-        let names = [store_secret(dir), session_secret(dir), device_secret(dir)];
+    async fn sign_wipe(
+        &self,
+        vault: &Arc<dyn KeyVault>,
+        entry: &DeskEntry,
+        watch: &Watch,
+        reason: WipeReason,
+    ) -> Option<Receipt> {
+        let (kept, at) = (watch.kept(), watch.now(reading(self.inner.config.clock.as_ref())));
+        let deed = Deed::Wiped { reason, unsent: kept.unsent, drafts: kept.drafts };
+        let (vault, name) = (vault.clone(), device_secret(&entry.dir));
+        let seed = blocking(move || vault.get(&name)).await.ok().flatten()?;
+        let signature = auth::sign(&seed, &Receipt::signed(entry.device, at, deed))?;
+        Some(Receipt { device: entry.device, at, deed, signature })
+    }
+
+    fn leave_receipt(&self, receipt: Option<(DeskEntry, Receipt)>) {
+        let Some((entry, receipt)) = receipt else { return };
+        if let Err(error) = wipe::leave(&self.inner.config.base_dir, &entry, receipt) {
+            tracing::warn!(code = error.code().as_str(), "no word of the wipe could be left");
+        }
+    }
+
+    pub(super) async fn remove_desk(&self, vault: &Arc<dyn KeyVault>, dir: &str) {
+        let (vault, path) = (vault.clone(), self.inner.config.base_dir.join(dir));
+        let names = [store_secret(dir), lease_secret(dir), session_secret(dir), device_secret(dir)];
         let removed = blocking(move || {
+            let mut kept = None;
             for name in names {
-                vault.delete(&name)?;
+                kept = vault.delete(&name).err().or(kept);
             }
-            remove_dir(&path)
+            // Without a vault that answers, the wrapped keys go first: nothing opens what is left.
+            let _ = std::fs::remove_file(path.join(keyfile::FILE));
+            remove_dir(&path)?;
+            kept.map_or(Ok(()), Err)
         })
         .await;
         if let Err(error) = removed {
@@ -338,6 +532,7 @@ async fn start_over(stores: &Stores, entry: &DeskEntry) -> Result<SignedIn> {
         role: Role::Agent,
         inboxes: Default::default(),
         device: entry.device,
+        holds: None,
     };
     let saved = signed_in.clone();
     stores.replica.write_durable(Urgency::Person, Durability::Full, move |tx| session::save(tx, &saved)).await?;
@@ -345,7 +540,7 @@ async fn start_over(stores: &Stores, entry: &DeskEntry) -> Result<SignedIn> {
 }
 
 /// Draws the difference between outbox and replica, both ways, before the first read.
-async fn reconcile(live: &Live) -> Result<()> {
+pub(super) async fn reconcile(live: &Live) -> Result<()> {
     let settled = live.stores.replica.read(apply::settled).await?;
     if !settled.is_empty() {
         live.carry_out(settled).await?;
@@ -389,10 +584,10 @@ async fn recover_lost(live: &Live) -> Result<bool> {
             continue;
         }
         let joined = drafted.map_or_else(|| text.expose().to_owned(), |draft| format!("{draft}\n{}", text.expose()));
-        let stored = joined.clone();
+        let (stored, now) = (joined.clone(), live.now());
         live.stores
             .outbox
-            .write(Urgency::Person, move |tx| outbox::save_draft(tx, conversation, mode, &stored))
+            .write(Urgency::Person, move |tx| outbox::save_draft(tx, conversation, mode, &stored, now))
             .await?;
         lock(&live.drafts).insert((conversation, mode), MessageText::new(joined));
         recovered = true;

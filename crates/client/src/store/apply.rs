@@ -10,7 +10,7 @@ use parley_domain::content::Content;
 use parley_domain::entity::{Entity, Key, Kind};
 use parley_domain::message::Direction;
 use parley_domain::protocol::change::Row;
-use parley_domain::protocol::intent::{Outcome, Verdict};
+use parley_domain::protocol::intent::{Command, Outcome, Verdict};
 use parley_domain::{ConversationId, InboxId, IntentId, MessageId, PersonName, Phone, Username};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use super::outbox::{Pending, PendingState};
 use super::rows::{self, Touched};
 use super::session::SignedIn;
 use super::value::{Id, id};
-use super::{messages, overlay, session};
+use super::{messages, overlay, retention, session};
 use crate::Result;
 use crate::notify::Candidate;
 
@@ -90,8 +90,12 @@ pub fn apply(connection: &Connection, slice: &Slice, pending: &[Pending], signed
     let some_beside = exists("SELECT EXISTS (SELECT 1 FROM confirmed)")?;
     let some_dead = exists("SELECT EXISTS (SELECT 1 FROM tombstone)")?;
     let mut rebase = false;
+    let mut door = retention::Door::open(connection, signed_in.holds)?;
     for row in &slice.rows {
         if some_gone && is_gone(connection, row.root)? {
+            continue;
+        }
+        if !door.lets_in(connection, row, slice.live, &mut applied.touched)? {
             continue;
         }
         let beside = if some_beside { overlay::is_confirmed_beside(connection, row.key)? } else { None };
@@ -229,7 +233,7 @@ fn tombstone(connection: &Connection, key: Key) -> Result<Option<u64>> {
 }
 
 /// Hides a root: its own row goes now, and with it every way to what hangs on it; the rest is deleted by [`clean`].
-fn hide(connection: &Connection, root: Key, touched: &mut Touched) -> Result<()> {
+pub(super) fn hide(connection: &Connection, root: Key, touched: &mut Touched) -> Result<()> {
     connection
         .prepare_cached("INSERT OR IGNORE INTO gone VALUES (?1, ?2)")?
         .execute(params![root.kind.as_str(), Id(root.id)])?;
@@ -332,7 +336,8 @@ pub fn restart(connection: &Connection) -> Result<()> {
     )?;
     connection.execute("DELETE FROM backfill", [])?;
     // The snapshot brings every kind in its present shape.
-    session::note_shapes(connection)
+    session::note_shapes(connection)?;
+    retention::begin_again(connection)
 }
 
 /// Deletes rows that the last snapshot did not name; `true` when nothing is left to sweep.
@@ -407,6 +412,12 @@ pub fn candidates(connection: &Connection, arrivals: &[Arrival]) -> Result<Vec<C
 pub fn orphans(connection: &Connection, pending: &[Pending]) -> Result<Vec<IntentId>> {
     let mut found = Vec::new();
     for item in pending.iter().filter(|item| item.state == PendingState::Queued) {
+        if let Command::MoveOrder { order, .. } = &item.intent.command
+            && rows::seq_of(connection, Key::new(Kind::Order, *order))?.is_some()
+        {
+            // Its conversation may be one that the policy keeps off the desk.
+            continue;
+        }
         let held = match overlay::conversation_of(connection, &item.intent.command)? {
             Some(conversation) => {
                 rows::seq_of(connection, Key { kind: Kind::Conversation, id: conversation })?.is_some()

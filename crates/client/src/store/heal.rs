@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parley_domain::{Code, ConversationId, MessageText};
+use parley_domain::{Code, ConversationId, MessageText, Timestamp};
 use rusqlite::Connection;
 use tokio::sync::Notify;
 
@@ -118,7 +118,8 @@ pub fn renew(file: &Path, name: &str, desk: &str, key: &Key, steps: &[Step]) -> 
             outbox::put(&connection, item)?;
         }
         for ((conversation, mode), text) in &saved.drafts {
-            outbox::save_draft(&connection, *conversation, *mode, text.expose())?;
+            // Its age is not known any more: it begins again.
+            outbox::save_draft(&connection, *conversation, *mode, text.expose(), Timestamp(0))?;
         }
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     }

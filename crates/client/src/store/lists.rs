@@ -36,6 +36,8 @@ pub struct Looker {
     pub moving: HashSet<OrderId>,
     /// Intents in the outbox.
     pub outbox: u32,
+    /// The server keeps the outbox's key.
+    pub in_custody: bool,
 }
 
 const PREVIEW_MAX: usize = 160;
@@ -293,6 +295,7 @@ pub fn detail(connection: &Connection, looker: &Looker, wanted: ConversationId) 
         (None, _) => Some(parley_domain::Code::NoAddress),
         (_, None) => Some(parley_domain::Code::InboxUnavailable),
     };
+    let code = code.or_else(|| (!looker.in_custody).then_some(parley_domain::Code::NotInCustody));
     Ok(Some(ConversationDetail {
         inbox_name: inbox.map(|inbox| inbox.name).unwrap_or_default(),
         may_write: MayWrite { allowed: code.is_none(), code },

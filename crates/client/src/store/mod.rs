@@ -7,6 +7,9 @@
 
 pub mod apply;
 mod cipher;
+pub mod clearing;
+pub mod custody;
+pub mod erasing;
 pub mod heal;
 pub mod lists;
 mod messages;
@@ -14,8 +17,10 @@ pub mod orders;
 pub mod outbox;
 pub mod overlay;
 pub mod pool;
+pub mod retention;
 mod rows;
 mod schema;
+pub mod scratch;
 pub mod search;
 pub mod session;
 pub mod timeline;
@@ -70,6 +75,23 @@ impl Stores {
             connections.push(connection);
         }
         Self::start(dir, keys, connections, lock)
+    }
+
+    /// Opens the outbox of a desk whose other files nothing opens any more, and makes those anew.
+    pub fn rebuild(dir: &Path, desk: &str, keys: &StoreKeys, lock: DirLock) -> Result<Self> {
+        let [replica, outbox, media] = paths(dir);
+        // The key is proved before anything is deleted.
+        drop(cipher::open(&outbox, &keys.outbox, Purpose::Write)?);
+        for (path, key, (name, steps)) in [(&replica, &keys.replica, FILES[0]), (&media, &keys.media, FILES[2])] {
+            for ending in ["db", "db-wal", "db-shm"] {
+                match std::fs::remove_file(path.with_extension(ending)) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
+            }
+            schema::create(&cipher::open(path, key, Purpose::Create)?, name, desk, steps)?;
+        }
+        Self::open(dir, desk, keys, lock).map(|(stores, _)| stores)
     }
 
     /// Opens the files of a desk. One that is missing or damaged is set aside and made anew ([`heal`]); one from a newer build

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use parley_domain::protocol::intent::{Command, Intent};
-use parley_domain::{Code, ConversationId, IntentId, MessageText};
+use parley_domain::{Code, ConversationId, IntentId, MessageText, Timestamp};
 use rusqlite::{Connection, Row, params};
 
 use super::rows::get;
@@ -140,17 +140,40 @@ pub fn drafts(connection: &Connection) -> Result<HashMap<(ConversationId, DraftM
 }
 
 /// Stores a draft; an empty one is removed.
-pub fn save_draft(connection: &Connection, conversation: ConversationId, mode: DraftMode, text: &str) -> Result<()> {
+pub fn save_draft(
+    connection: &Connection,
+    conversation: ConversationId,
+    mode: DraftMode,
+    text: &str,
+    now: Timestamp,
+) -> Result<()> {
     if text.is_empty() {
         connection
             .prepare_cached("DELETE FROM draft WHERE conversation = ?1 AND mode = ?2")?
             .execute(params![id(conversation), mode.as_str()])?;
     } else {
-        connection.prepare_cached("INSERT OR REPLACE INTO draft VALUES (?1, ?2, ?3)")?.execute(params![
+        connection.prepare_cached("INSERT OR REPLACE INTO draft VALUES (?1, ?2, ?3, ?4)")?.execute(params![
             id(conversation),
             mode.as_str(),
-            text
+            text,
+            now.0
         ])?;
     }
     Ok(())
+}
+
+/// Deletes drafts last written before `since`, and those of these conversations; how many went. One of before drafts had a
+/// date begins to age now.
+pub fn forget_drafts(
+    connection: &Connection,
+    since: Timestamp,
+    now: Timestamp,
+    of: &[ConversationId],
+) -> Result<usize> {
+    connection.execute("UPDATE draft SET written_at = ?1 WHERE written_at = 0", [now.0])?;
+    let mut gone = connection.execute("DELETE FROM draft WHERE written_at < ?1", [since.0])?;
+    for conversation in of {
+        gone += connection.execute("DELETE FROM draft WHERE conversation = ?1", [id(*conversation)])?;
+    }
+    Ok(gone)
 }

@@ -26,7 +26,15 @@ impl Step {
 }
 
 /// Steps of `replica.db`: what the server sent, as it is shown, and where sync stands.
-pub const REPLICA: &[Step] = &[Step::Sql(FIRST_REPLICA), Step::Sql(FACTS), Step::Sql(WORDS), Step::Code(index_again)];
+pub const REPLICA: &[Step] =
+    &[Step::Sql(FIRST_REPLICA), Step::Sql(FACTS), Step::Sql(WORDS), Step::Code(index_again), Step::Sql(HELD_BACK)];
+
+const HELD_BACK: &str = "
+-- Whether the cap left conversations out, and conversations of which the policy left entries out.
+CREATE TABLE held_back (id INTEGER PRIMARY KEY CHECK (id = 1), capped INTEGER NOT NULL) STRICT;
+INSERT INTO held_back VALUES (1, 0);
+CREATE TABLE cut (conversation BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+";
 
 const FACTS: &str = "
 CREATE TABLE fact (
@@ -134,8 +142,9 @@ CREATE INDEX order_item_sku ON order_item (sku COLLATE NOCASE);
 ";
 
 /// Steps of `outbox.db`: the truth about pending intents, and drafts.
-pub const OUTBOX: &[Step] = &[Step::Sql(
-    "
+pub const OUTBOX: &[Step] = &[
+    Step::Sql(
+        "
 -- `offered`: some byte of it may have reached a server. `ask`: its root is gone, so its outcome is asked for by id.
 CREATE TABLE intent (
     place INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, intent TEXT NOT NULL, state TEXT NOT NULL, code TEXT,
@@ -145,7 +154,20 @@ CREATE TABLE draft (
     conversation BLOB NOT NULL, mode TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (conversation, mode)
 ) STRICT, WITHOUT ROWID;
 ",
-)];
+    ),
+    Step::Sql(CUSTODY),
+];
+
+const CUSTODY: &str = "
+ALTER TABLE draft ADD COLUMN written_at INTEGER NOT NULL DEFAULT 0;
+-- Whether the server keeps this file's key, and up to which erasure this desk has come.
+CREATE TABLE custody (
+    id INTEGER PRIMARY KEY CHECK (id = 1), acknowledged INTEGER NOT NULL, erased_upto INTEGER NOT NULL
+) STRICT;
+INSERT INTO custody VALUES (1, 0, 0);
+-- Signed, and not yet taken by the server.
+CREATE TABLE receipt (place INTEGER PRIMARY KEY, receipt TEXT NOT NULL) STRICT;
+";
 
 /// Steps of `media.db`: attachments in rows of 256 KiB.
 pub const MEDIA: &[Step] = &[Step::Sql(

@@ -8,6 +8,7 @@ use parley_domain::protocol::session::Session;
 use parley_domain::{DeviceId, InboxId, MemberId, PersonName, WorkspaceId};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::retention::Holds;
 use super::rows::get;
 use super::value::{Id, id, parse};
 use crate::Result;
@@ -23,6 +24,8 @@ pub struct SignedIn {
     pub role: Role,
     pub inboxes: BTreeSet<InboxId>,
     pub device: DeviceId,
+    /// What the policy lets this desk hold, now; `None`: everything in scope.
+    pub holds: Option<Holds>,
 }
 
 impl SignedIn {
@@ -37,6 +40,7 @@ impl SignedIn {
             role: session.role,
             inboxes: session.inboxes.iter().copied().collect(),
             device: session.device,
+            holds: None,
         }
     }
 
@@ -87,6 +91,7 @@ pub fn load(connection: &Connection) -> Result<Option<SignedIn>> {
         role: parse(row.get_ref(5)?.as_str().unwrap_or_default(), "session.role")?,
         inboxes: serde_json::from_str(row.get_ref(6)?.as_str().unwrap_or_default())?,
         device: get(row, 7)?,
+        holds: None,
     }))
 }
 

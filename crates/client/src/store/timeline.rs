@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::lists::first_line;
 use super::messages::{self, Stored};
 use super::value::id;
-use super::{orders, rows};
+use super::{orders, retention, rows};
 use crate::Result;
 use crate::views::{Entry, Quoted, TimelineCursor, TimelinePage};
 
@@ -21,7 +21,8 @@ pub fn page(
     limit: u32,
 ) -> Result<TimelinePage> {
     let limit = limit.clamp(1, 500) as usize;
-    let empty = TimelinePage { entries: Vec::new(), before: None };
+    let beyond = retention::is_cut(connection, conversation.0)?;
+    let empty = TimelinePage { entries: Vec::new(), before: None, beyond };
     let root = parley_domain::entity::Key::new(parley_domain::entity::Kind::Conversation, conversation);
     if rows::seq_of(connection, root)?.is_none() {
         return Ok(empty);
@@ -50,6 +51,7 @@ pub fn page(
     let mut page = empty;
     if let (true, Some(first)) = (more, stored.first()) {
         let message = &first.message;
+        page.beyond = false;
         page.before = Some(TimelineCursor { position: message.position, sent_at: message.sent_at, id: message.id });
     }
     for item in stored {

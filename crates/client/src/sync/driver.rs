@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::machine::{Input, Machine, Output, Work};
 use crate::Result;
+use crate::contact;
 use crate::egress::{Failure, next_poke};
 use crate::live::{Live, lock};
 use crate::store::apply::{self, Advance, Slice};
@@ -30,6 +31,8 @@ pub enum Wish {
     Edited,
     /// A member asked for sync.
     SyncNow,
+    /// The local copy was emptied: a snapshot begins.
+    Started,
     /// From the socket.
     Poked(u64),
     SocketUp,
@@ -126,6 +129,10 @@ async fn input_of(live: &Live, wish: Wish) -> Input {
             lock(&live.answered).clear();
             Input::SyncNow
         }
+        Wish::Started => match live.facts().await {
+            Ok(facts) => Input::Emptied { facts },
+            Err(_) => Input::SyncNow,
+        },
         Wish::Poked(seq) => Input::Poked { seq },
         Wish::SocketUp => Input::SocketUp,
         Wish::SocketDown => Input::SocketDown,
@@ -154,6 +161,7 @@ async fn listen(live: Arc<Live>) {
 async fn carry_out(live: &Live, work: Work) -> Input {
     let result = match work {
         Work::Authenticate => authenticate(live).await,
+        Work::Contact => met(live).await,
         Work::Outcomes => outcomes(live).await,
         Work::Push => push(live).await,
         Work::Pull => pull(live).await,
@@ -161,6 +169,10 @@ async fn carry_out(live: &Live, work: Work) -> Input {
         Work::Backfill => backfill(live).await,
         Work::Clean => clean(live).await,
         Work::Sweep => sweep(live).await,
+        Work::Retain => match contact::retain(live).await {
+            Ok(more) => Ok(Progress { more, ..Progress::default() }),
+            Err(error) => Err(error.into()),
+        },
     };
     let facts = live.facts().await.map_err(Failure::from);
     match (result, facts) {
@@ -193,6 +205,12 @@ async fn authenticate(live: &Live) -> Step {
         live.renew(&session).await?;
     }
     Ok(Progress::default())
+}
+
+/// A contact. What is erased or taken away by it is gone before anything is offered.
+async fn met(live: &Live) -> Step {
+    let more = contact::contact(live).await?;
+    Ok(Progress { more, ..Progress::default() })
 }
 
 /// Offers a batch. Each intent is marked as offered, durably, before the first byte of it leaves.

@@ -4,7 +4,7 @@
 //! together; a failure is followed by a pause that grows from 50 ms to 15 s, with jitter, and ends at once when a person or a
 //! poke asks. Local work (deleting what is hidden) goes on without the server.
 
-use parley_domain::time::SECOND;
+use parley_domain::time::{HOUR, MINUTE, SECOND};
 use parley_domain::{Code, Timestamp};
 
 use crate::views::ConnectionState;
@@ -15,6 +15,10 @@ const LONGEST_PAUSE: i64 = 15 * SECOND;
 const REFUSED_PAUSE: i64 = 60 * SECOND;
 /// A socket that could not be opened is tried again after this; pulls go on meanwhile.
 const SOCKET_PAUSE: i64 = 3 * SECOND;
+/// A contact is made at least this often while the server is there.
+const CONTACT_EVERY: i64 = 15 * MINUTE;
+/// What the policy takes away is looked for this often.
+const RETAIN_EVERY: i64 = HOUR;
 /// Without pokes the desk asks by itself this often.
 const HEARTBEAT: i64 = 30 * SECOND;
 
@@ -23,6 +27,8 @@ const HEARTBEAT: i64 = 30 * SECOND;
 pub enum Work {
     /// Gets a token.
     Authenticate,
+    /// Hears of policy, lease and erasures, and reports.
+    Contact,
     /// Asks what became of intents whose root is gone.
     Outcomes,
     /// Offers intents.
@@ -37,11 +43,13 @@ pub enum Work {
     Clean,
     /// Deletes a slice of what the last snapshot did not name.
     Sweep,
+    /// Deletes a slice of what the policy takes away.
+    Retain,
 }
 
 impl Work {
     fn is_local(self) -> bool {
-        matches!(self, Self::Clean | Self::Sweep)
+        matches!(self, Self::Clean | Self::Sweep | Self::Retain)
     }
 }
 
@@ -87,6 +95,8 @@ pub enum Input {
     Failed { code: Code, retry_after: Option<i64>, dice: u64 },
     /// The cursor cannot be served; the store has started over.
     Restarted { facts: Facts },
+    /// The local copy was emptied; the work in hand goes on.
+    Emptied { facts: Facts },
     /// Time went by.
     Tick,
 }
@@ -130,6 +140,9 @@ pub struct Machine {
     facts: Facts,
     in_hand: Option<Work>,
     authenticated: bool,
+    /// A contact is due: at once after being let in, then now and then.
+    contact_at: Timestamp,
+    retain_at: Timestamp,
     pull_wanted: bool,
     /// The last push failed: pull before the next one, so that a push that cannot succeed does not stop news.
     pull_first: bool,
@@ -152,6 +165,8 @@ impl Machine {
             facts: Facts::default(),
             in_hand: None,
             authenticated: false,
+            contact_at: now,
+            retain_at: now,
             pull_wanted: true,
             pull_first: false,
             begun: false,
@@ -197,6 +212,8 @@ impl Machine {
             }
             Input::SocketUp => {
                 self.socket = Socket::Up;
+                // The server closes sockets when the policy or the rights changed.
+                self.contact_at = now;
                 // Pokes between the last pull and now were missed.
                 self.pull_wanted = true;
             }
@@ -225,6 +242,13 @@ impl Machine {
                 self.pull_wanted = true;
                 self.link.syncing = Some(0);
             }
+            Input::Emptied { facts } => {
+                self.facts = facts;
+                self.begun = false;
+                self.pull_wanted = true;
+                self.pause_until = None;
+                self.link.syncing = Some(0);
+            }
             Input::Tick => {}
         }
         if now >= self.heartbeat_at {
@@ -243,6 +267,9 @@ impl Machine {
     fn done(&mut self, facts: Facts, more: bool, remaining: u64, now: Timestamp) {
         let work = self.in_hand.take();
         self.facts = facts;
+        if work == Some(Work::Retain) && !more {
+            self.retain_at = now + RETAIN_EVERY;
+        }
         if work.is_some_and(Work::is_local) {
             return;
         }
@@ -250,6 +277,15 @@ impl Machine {
         if work == Some(Work::Authenticate) {
             // Being let in is not yet an answer: the pause goes on growing until real work succeeds.
             self.authenticated = true;
+            self.contact_at = now;
+            return;
+        }
+        if work == Some(Work::Contact) {
+            // A changed policy may have started the store over.
+            self.begun &= facts.cursor;
+            if !more {
+                self.contact_at = now + CONTACT_EVERY;
+            }
             return;
         }
         self.failures = 0;
@@ -282,6 +318,9 @@ impl Machine {
             return;
         }
         self.authenticated = false;
+        if work == Some(Work::Retain) {
+            self.retain_at = now + MINUTE;
+        }
         self.pull_first |= work == Some(Work::Push);
         let refused = matches!(code, Code::Unauthorized | Code::ProtocolMismatch | Code::Forbidden);
         let grown = FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE);
@@ -310,7 +349,7 @@ impl Machine {
             outputs.push(Output::OpenSocket);
         }
         if self.in_hand.is_none()
-            && let Some(work) = self.next(paused)
+            && let Some(work) = self.next(paused, now)
         {
             self.in_hand = Some(work);
             self.pull_wanted &= work != Work::Pull;
@@ -320,15 +359,19 @@ impl Machine {
         if self.socket == Socket::Down && now < self.socket_at {
             wake = wake.min(self.socket_at);
         }
+        if now < self.retain_at {
+            wake = wake.min(self.retain_at);
+        }
         outputs.push(Output::WakeAt(wake));
     }
 
-    fn next(&self, paused: bool) -> Option<Work> {
+    fn next(&self, paused: bool, now: Timestamp) -> Option<Work> {
         let facts = &self.facts;
         let contact = !paused;
         let talk = contact && self.authenticated;
         let wanted = [
             (contact && !self.authenticated, Work::Authenticate),
+            (talk && now >= self.contact_at, Work::Contact),
             (talk && facts.ask, Work::Outcomes),
             (talk && (facts.cursor || self.begun) && facts.push && !self.pull_first, Work::Push),
             (talk && facts.cursor && self.pull_wanted, Work::Pull),
@@ -337,6 +380,7 @@ impl Machine {
             (facts.sweep, Work::Sweep),
             (talk && !facts.cursor, Work::Snapshot),
             (talk && facts.backfill, Work::Backfill),
+            (now >= self.retain_at, Work::Retain),
         ];
         wanted.into_iter().find_map(|(wanted, work)| wanted.then_some(work))
     }
@@ -374,19 +418,26 @@ mod tests {
     fn idle() -> Machine {
         let mut machine = Machine::new(Timestamp(0));
         machine.step(Input::Start { facts: READY }, Timestamp(0));
-        machine.step(done(READY), Timestamp(0));
-        machine.step(done(READY), Timestamp(0));
+        assert_eq!(work(&machine.step(done(READY), Timestamp(0))), Some(Work::Contact));
+        assert_eq!(work(&machine.step(done(READY), Timestamp(0))), Some(Work::Pull));
         machine.step(Input::SocketUp, Timestamp(0));
+        assert_eq!(work(&machine.step(done(READY), Timestamp(0))), Some(Work::Contact));
+        assert_eq!(work(&machine.step(done(READY), Timestamp(0))), Some(Work::Pull));
+        assert_eq!(work(&machine.step(done(READY), Timestamp(0))), Some(Work::Retain));
         assert_eq!(work(&machine.step(done(READY), Timestamp(0))), None);
         assert_eq!(machine.link().state, ConnectionState::Online);
         machine
     }
 
     #[test]
-    fn on_contact_it_is_let_in_then_offers_then_asks() {
+    fn on_contact_it_is_let_in_then_hears_then_offers_then_asks() {
         let mut machine = Machine::new(Timestamp(0));
         let facts = Facts { push: true, ..READY };
         assert_eq!(work(&machine.step(Input::Start { facts }, Timestamp(0))), Some(Work::Authenticate));
+        assert_eq!(work(&machine.step(done(facts), Timestamp(0))), Some(Work::Contact));
+        // Erasures came: another contact takes their receipts, before anything is offered.
+        let more = Input::Done { facts, more: true, remaining: 0 };
+        assert_eq!(work(&machine.step(more, Timestamp(0))), Some(Work::Contact));
         assert_eq!(work(&machine.step(done(facts), Timestamp(0))), Some(Work::Push));
         assert_eq!(work(&machine.step(done(READY), Timestamp(0))), Some(Work::Pull));
         assert_eq!(machine.link().state, ConnectionState::Online);
@@ -398,6 +449,7 @@ mod tests {
         let bare = Facts { cursor: false, ..READY };
         machine.step(Input::Start { facts: bare }, Timestamp(0));
         assert_eq!(machine.link().syncing, Some(0));
+        assert_eq!(work(&machine.step(done(bare), Timestamp(0))), Some(Work::Contact));
         assert_eq!(work(&machine.step(done(bare), Timestamp(0))), Some(Work::Snapshot));
         let more = Input::Done { facts: bare, more: true, remaining: 70 };
         assert_eq!(work(&machine.step(more, Timestamp(0))), Some(Work::Snapshot));
@@ -460,6 +512,7 @@ mod tests {
         machine.step(failed, Timestamp(1));
         let until = machine.pause_until.unwrap().0;
         assert_eq!(work(&machine.step(Input::Tick, Timestamp(until))), Some(Work::Authenticate));
+        assert_eq!(work(&machine.step(done(facts), Timestamp(until))), Some(Work::Contact));
         assert_eq!(work(&machine.step(done(facts), Timestamp(until))), Some(Work::Pull));
         assert_eq!(work(&machine.step(done(facts), Timestamp(until))), Some(Work::Push));
     }

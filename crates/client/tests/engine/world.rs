@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -25,9 +27,12 @@ use parley_domain::entity::{Entity, Key, Kind, Root, RowSet};
 use parley_domain::message::{Direction, Message};
 use parley_domain::order::{Fulfilment, Order, Payment, Pipeline, Stage};
 use parley_domain::permission::{Actor, Role};
+use parley_domain::policy::DevicePolicy;
 use parley_domain::protocol::change::*;
+use parley_domain::protocol::device::{ContactAnswer, ContactRequest, Erasure, Lease, Receipt, ReceiptsRequest};
 use parley_domain::protocol::intent::*;
 use parley_domain::protocol::session::{Secret, Session};
+use parley_domain::time::Boot;
 use parley_domain::workspace::{Inbox, Label, Member, Workspace};
 use parley_domain::*;
 use tokio::sync::broadcast;
@@ -92,6 +97,76 @@ pub struct World {
     pub pushed: Vec<Intent>,
     pub refreshed: usize,
     pub snapshot_after: Vec<Option<String>>,
+    /// What contacts leave and find.
+    pub desk: Custody,
+    /// Whose desks sign in; `None` is an agent.
+    pub role: Option<Role>,
+    /// Time as the server sees it; `None`: the real one.
+    pub clock: Option<Arc<TestClock>>,
+}
+
+/// What the server keeps for the one device of this world.
+#[derive(Default)]
+pub struct Custody {
+    pub policy: Option<DevicePolicy>,
+    pub epoch: u64,
+    /// The present lease with the time of its grant, and the one before.
+    pub lease: Option<(Lease, Timestamp)>,
+    pub previous: Option<Lease>,
+    pub outbox_key: Option<Secret>,
+    /// The key is taken and not acknowledged.
+    pub withhold: bool,
+    pub erasures: Vec<Erasure>,
+    pub receipts: Vec<Receipt>,
+    pub contacts: Vec<ContactRequest>,
+    /// The refresh token is dead.
+    pub session_ended: bool,
+    pub revoked: bool,
+}
+
+/// A clock that is set by hand: the wall, and how long the computer has run.
+pub struct TestClock {
+    wall: AtomicI64,
+    ran: AtomicI64,
+    boot: AtomicU64,
+}
+
+impl TestClock {
+    pub fn at(now: Timestamp) -> Arc<Self> {
+        Arc::new(Self { wall: AtomicI64::new(now.0), ran: AtomicI64::new(1_000), boot: AtomicU64::new(1) })
+    }
+
+    /// Time goes by.
+    pub fn pass(&self, milliseconds: i64) {
+        self.wall.fetch_add(milliseconds, SeqCst);
+        self.ran.fetch_add(milliseconds, SeqCst);
+    }
+
+    /// Somebody moves the hands.
+    pub fn set_wall_by(&self, milliseconds: i64) {
+        self.wall.fetch_add(milliseconds, SeqCst);
+    }
+
+    /// Time goes by and the wall clock does not.
+    pub fn run(&self, milliseconds: i64) {
+        self.ran.fetch_add(milliseconds, SeqCst);
+    }
+
+    /// The computer is off for a while, and started again.
+    pub fn reboot(&self, off: i64) {
+        self.wall.fetch_add(off, SeqCst);
+        self.ran.store(60_000, SeqCst);
+        self.boot.fetch_add(1, SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.wall.load(SeqCst))
+    }
+    fn boot(&self) -> Option<Boot> {
+        Some(Boot { id: self.boot.load(SeqCst), millis: self.ran.load(SeqCst) })
+    }
 }
 
 impl World {
@@ -365,6 +440,9 @@ impl Server {
             .route("/v1/session/sign-in", post(sign_in))
             .route("/v1/session/refresh", post(refresh))
             .route("/v1/session/sign-out", post(|| async { Json(serde_json::json!({})) }))
+            .route("/v1/device/contact", post(contacted))
+            .route("/v1/device/receipts", post(receipts))
+            .route("/v1/device/recover", post(recover))
             .route("/v1/sync/pull", post(pull))
             .route("/v1/sync/snapshot", post(snapshot))
             .route("/v1/sync/backfill", post(backfill))
@@ -410,25 +488,27 @@ impl Server {
     }
 }
 
-fn session() -> Session {
+fn session(world: &World) -> Session {
     Session {
         workspace: WorkspaceId(uuid(0)),
         workspace_name: "Bluebird Bakery".into(),
         member: me(),
         member_name: "Ana".into(),
-        role: Role::Agent,
+        role: world.role.unwrap_or(Role::Agent),
         inboxes: vec![inbox()],
         device: DeviceId(uuid(9)),
         access_token: Secret::new("access-canary-token"),
-        access_expires_at: Timestamp(600_000),
+        access_expires_at: world.clock.as_ref().map_or(Timestamp(0), |clock| clock.now()) + 600_000,
         refresh_token: Secret::new("refresh-canary-token"),
-        server_time: Timestamp(0),
+        server_time: world.clock.as_ref().map_or(Timestamp(0), |clock| clock.now()),
     }
 }
 
-async fn sign_in(Json(request): Json<serde_json::Value>) -> Response {
+async fn sign_in(State((world, _)): State<Shared>, Json(request): Json<serde_json::Value>) -> Response {
     if request["password"] == "right" {
-        Json(session()).into_response()
+        let mut world = world.lock().unwrap();
+        world.desk.session_ended = false;
+        Json(session(&world)).into_response()
     } else {
         (StatusCode::UNAUTHORIZED, Json(serde_json::json!({"code": "bad_credentials", "message": ""}))).into_response()
     }
@@ -439,8 +519,64 @@ async fn refresh(State((world, _)): State<Shared>) -> Response {
     world.refreshed += 1;
     match world.answers_left {
         Some(0) => StatusCode::BAD_GATEWAY.into_response(),
-        _ => Json(session()).into_response(),
+        _ if world.desk.revoked => problem("device_revoked"),
+        _ if world.desk.session_ended => problem("unauthorized"),
+        _ => Json(session(&world)).into_response(),
     }
+}
+
+fn problem(code: &str) -> Response {
+    (StatusCode::UNAUTHORIZED, Json(serde_json::json!({"code": code, "message": ""}))).into_response()
+}
+
+async fn contacted(State((world, _)): State<Shared>, Json(request): Json<ContactRequest>) -> Response {
+    let mut guard = world.lock().unwrap();
+    let world = &mut *guard;
+    if world.answers_left == Some(0) {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    let now = world.clock.as_ref().map_or(now(), |clock| clock.now());
+    let policy = world.desk.policy.clone().unwrap_or_default();
+    let desk = &mut world.desk;
+    let rules = policy.of(world.role.unwrap_or(Role::Agent));
+    let present = desk.lease.as_ref().map(|(lease, at)| (lease.serial, *at));
+    let serial = parley_domain::lease::grant(present, request.lease, request.renew, now, &rules);
+    if present.map(|(serial, _)| serial) != Some(serial) {
+        let fresh = Lease { serial, secret: Secret::new(format!("{serial:064x}")) };
+        desk.previous = desk.lease.replace((fresh, now)).map(|(lease, _)| lease);
+    }
+    if request.outbox_key.is_some() {
+        desk.outbox_key = request.outbox_key.clone();
+    }
+    desk.receipts.extend(request.receipts.iter().cloned());
+    let taken = request.receipts.len() as u32;
+    let erasures = match request.erased_upto {
+        Some(upto) => desk.erasures.iter().filter(|erasure| erasure.place > upto).cloned().collect(),
+        None => Vec::new(),
+    };
+    desk.contacts.push(request);
+    Json(ContactAnswer {
+        server_time: now,
+        policy_epoch: desk.epoch,
+        policy,
+        lease: desk.lease.clone().unwrap().0,
+        previous: desk.previous.clone(),
+        in_custody: desk.outbox_key.is_some() && !desk.withhold,
+        erasures,
+        more_erasures: false,
+        receipts_taken: taken,
+    })
+    .into_response()
+}
+
+async fn receipts(State((world, _)): State<Shared>, Json(request): Json<ReceiptsRequest>) -> Response {
+    world.lock().unwrap().desk.receipts.extend(request.receipts);
+    Json(serde_json::json!({})).into_response()
+}
+
+async fn recover(State((world, _)): State<Shared>) -> Response {
+    let outbox_key = world.lock().unwrap().desk.outbox_key.clone();
+    Json(parley_domain::protocol::device::Custody { outbox_key }).into_response()
 }
 
 fn answer(world: &mut World, what: &'static str) -> Result<(), Box<Response>> {

@@ -214,6 +214,45 @@ pub struct DeviceEntry {
     pub revoked_at: Option<Timestamp>,
     /// The one that asks.
     pub current: bool,
+    /// What it last said of itself; `None` when it never did.
+    #[serde(default)]
+    pub copy: Option<CopyReport>,
+}
+
+/// The copy of a workspace on a device, as far as the server knows.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct CopyReport {
+    /// When it was last in contact.
+    pub heard_at: Timestamp,
+    /// Edits and messages that were not sent then, and drafts.
+    pub unsent: u32,
+    pub drafts: u32,
+    pub state: CopyState,
+    /// When it locks and when it deletes itself, if nothing is heard of it.
+    pub locks_at: Timestamp,
+    pub wipes_at: Timestamp,
+    /// Erasures that it has not confirmed.
+    pub erasures_waiting: u32,
+}
+
+/// Where the copy on a device stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub enum CopyState {
+    /// In use.
+    Usable,
+    /// It has locked itself by now.
+    Locked,
+    /// It deletes itself when it is next started; nobody has seen it do so.
+    ExpiredUnconfirmed,
+    /// It was told to delete itself, or will be; nobody has seen it do so.
+    RevokedUnconfirmed,
+    /// A signed receipt says that it is gone.
+    Wiped,
 }
 
 /// Lists devices: one's own without `member`; anybody's for admins.

@@ -10,6 +10,9 @@ use super::access::{
     RevokeDeviceRequest, StepUpRequest, SteppedUp, TwoFactorOffer, UpdateMemberRequest,
 };
 use super::change::{BackfillRequest, PullPage, PullRequest, SnapshotPage, SnapshotRequest};
+use super::device::{
+    ContactAnswer, ContactRequest, Custody, DevicePolicyView, ReceiptsRequest, SetDevicePolicyRequest,
+};
 use super::intent::{OutcomesAnswer, OutcomesRequest, PushAnswer, PushRequest};
 use super::remote::{ConversationsPage, ConversationsRequest};
 use super::session::{RefreshRequest, Session, SignInRequest};
@@ -106,6 +109,12 @@ endpoints! {
     Refresh: "/v1/session/refresh", Anyone, RefreshRequest => Session;
     /// Signs the device out and forgets its tokens.
     SignOut: "/v1/session/sign-out", Unfinished, Nothing => Nothing;
+    /// A contact: policy, lease, custody, erasures, receipts.
+    Contact: "/v1/device/contact", Members, ContactRequest => ContactAnswer;
+    /// Receipts of earlier desks on this computer.
+    Receipts: "/v1/device/receipts", Members, ReceiptsRequest => Nothing;
+    /// What is in custody for this device. *Step-up.*
+    Recover: "/v1/device/recover", Members + step_up, Nothing => Custody;
     /// What changed.
     Pull: "/v1/sync/pull", Members, PullRequest => PullPage;
     /// Everything, newest conversations first.
@@ -154,6 +163,10 @@ endpoints! {
     DeleteTeam: "/v1/access/teams/delete", Holders(ManageTeams) + step_up, DeleteTeamRequest => Nothing;
     /// Sets the workspace's rules about access. *Step-up.*
     SetAccessRules: "/v1/access/rules", Holders(SetAccessRules) + step_up, AccessRules => Nothing;
+    /// The workspace's policy for desks.
+    GetDevicePolicy: "/v1/access/device-policy", Holders(SetDevicePolicy), Nothing => DevicePolicyView;
+    /// Sets the workspace's policy for desks. *Step-up.*
+    SetDevicePolicy: "/v1/access/device-policy/set", Holders(SetDevicePolicy) + step_up, SetDevicePolicyRequest => Nothing;
     /// A page of the audit log.
     Audit: "/v1/access/audit", Holders(SeeAudit), AuditRequest => AuditPage;
 }

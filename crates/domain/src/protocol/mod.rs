@@ -1,9 +1,10 @@
 //! The sync protocol between desk and server: what travels, in JSON over HTTPS. docs/SYNC.md tells the rules.
 //!
-//! Routes: [`endpoint`]. Rows down: [`change`]. Edits up: [`intent`]. Signing in: [`session`]. Members and rights: [`access`].
+//! Routes: [`endpoint`]. Rows down: [`change`]. Edits up: [`intent`]. Signing in: [`session`]. On contact: [`device`]. Members and rights: [`access`].
 
 pub mod access;
 pub mod change;
+pub mod device;
 pub mod endpoint;
 pub mod intent;
 pub mod remote;

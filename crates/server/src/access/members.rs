@@ -79,6 +79,7 @@ async fn write(
         let devices = access::devices_of(txn, workspace, id).await?;
         revoked = devices.iter().filter(|device| device.revoked_at.is_none()).map(|device| device.id).collect();
         access::clear_tokens_of(txn, workspace, id, None, Some(core.now())).await?;
+        db::desks::forget_keys(txn, workspace, None).await?;
     }
     let target = format!("member/{id}");
     let record = async |action, details: &str| {

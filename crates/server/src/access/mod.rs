@@ -7,6 +7,7 @@ pub mod devices;
 pub mod invitations;
 pub mod members;
 pub mod own;
+pub mod policy;
 pub mod rules;
 pub mod teams;
 

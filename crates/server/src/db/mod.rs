@@ -16,6 +16,7 @@ pub mod applying;
 pub mod audit;
 #[cfg(test)]
 mod audit_tests;
+pub mod desks;
 mod dialect;
 pub mod dump;
 pub mod erasing;

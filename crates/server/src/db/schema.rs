@@ -405,5 +405,20 @@ fn steps() -> Vec<Step> {
             lease_until: Whole, null; node: Key(64), null; attempts: Whole; claims: Whole; reason: Key(64), null; body: Long;
         }),
         index("job", "job_due", &["state", "priority", "run_at"]),
+        table!("device_policy", key ["workspace"], {
+            workspace: Id; epoch: Whole; policy: Long, null; set_by: Id, null; at: Whole;
+        }, ["workspace"] => "workspace" ["id"]),
+        table!("device_copy", key ["workspace", "device"], {
+            workspace: Id; device: Id; heard_at: Whole; unsent: Whole; drafts: Whole; lease_serial: Whole; leased_at: Whole;
+            lease: Bytes, null; previous_lease: Bytes, null; outbox_key: Bytes, null;
+        }, ["workspace", "device"] => "device" OWN),
+        table!("device_receipt", key ["workspace", "device", "subject"], {
+            workspace: Id; device: Id; subject: Key(36); at: Whole; removed: Whole; unsent: Whole; drafts: Whole;
+            signature: Key(128); received_at: Whole;
+        }, ["workspace", "device"] => "device" OWN),
+        table!("erasure", key ["workspace", "place"], {
+            workspace: Id; place: Whole; id: Id; contact: Id; conversations: Long; at: Whole;
+        }, ["workspace"] => "workspace" ["id"]),
+        index("erasure", "erasure_contact", &["workspace", "contact"]),
     ]
 }

@@ -4,6 +4,7 @@
 mod access;
 mod auth;
 pub mod connections;
+mod device;
 mod operate;
 mod poke;
 mod problem;
@@ -22,10 +23,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use parley_domain::limits::{REQUEST_BODY_MAX, WEBHOOK_BODY_MAX};
 use parley_domain::protocol::endpoint::{
-    Accept, Audit, Backfill, BeginTwoFactor, CancelInvitation, ChangePassword, ConfirmTwoFactor, Conversations,
-    DeleteTeam, Devices, Endpoint, HEALTH_PATH, Invite, Offer, Outcomes, Overview, Own, POKE_PATH, Pull, Push, PutTeam,
-    Refresh, RemoveTwoFactor, ResetTwoFactor, RevokeDevice, SetAccessRules, SignIn, SignOut, Snapshot, StepUp,
-    UpdateMember,
+    Accept, Audit, Backfill, BeginTwoFactor, CancelInvitation, ChangePassword, ConfirmTwoFactor, Contact,
+    Conversations, DeleteTeam, Devices, Endpoint, GetDevicePolicy, HEALTH_PATH, Invite, Offer, Outcomes, Overview, Own,
+    POKE_PATH, Pull, Push, PutTeam, Receipts, Recover, Refresh, RemoveTwoFactor, ResetTwoFactor, RevokeDevice,
+    SetAccessRules, SetDevicePolicy, SignIn, SignOut, Snapshot, StepUp, UpdateMember,
 };
 use serde_json::json;
 
@@ -43,6 +44,11 @@ pub fn router(core: Arc<Core>) -> Router {
         .route(StepUp::PATH, post(session::step_up))
         .route(Offer::PATH, post(session::offer))
         .route(Accept::PATH, post(session::accept))
+        .route(Contact::PATH, post(device::contact))
+        .route(Receipts::PATH, post(device::receipts))
+        .route(Recover::PATH, post(device::recover))
+        .route(GetDevicePolicy::PATH, post(device::policy))
+        .route(SetDevicePolicy::PATH, post(device::set_policy))
         .route(Pull::PATH, post(sync::pull))
         .route(Snapshot::PATH, post(sync::snapshot))
         .route(Backfill::PATH, post(sync::backfill))

@@ -86,6 +86,16 @@ pub fn case(route: &Route, ids: &Ids) -> (Value, Foreign) {
             (json!({ "token": "x", "name": "n", "password": "x", "device_name": "d" }), Foreign::None)
         }
         "/v1/session/step-up" => (json!({ "password": "x" }), Foreign::None),
+        "/v1/device/contact" => {
+            (json!({ "lease": null, "renew": true, "unsent": 0, "drafts": 0, "erased_upto": 0 }), Foreign::None)
+        }
+        "/v1/device/receipts" => {
+            let deed = json!({ "what": "wiped", "reason": "revoked", "unsent": 0, "drafts": 0 });
+            let receipt = json!({ "device": ids.device, "at": 0, "deed": deed, "signature": "00" });
+            (json!({ "receipts": [receipt] }), Foreign::Empty)
+        }
+        "/v1/device/recover" | "/v1/access/device-policy" => (json!({}), Foreign::None),
+        "/v1/access/device-policy/set" => (json!({ "policy": null }), Foreign::None),
         "/v1/sync/pull" => (json!({ "cursor": "" }), Foreign::None),
         "/v1/sync/snapshot" => (json!({ "after": null }), Foreign::None),
         "/v1/sync/backfill" => (json!({ "root": key, "after": null }), Foreign::NotFound),

@@ -19,6 +19,19 @@ two_factor_required: boolean,
 mask_contacts: boolean, };
 
 /**
+ * How the app is locked.
+ */
+export type AppLock = { pin: boolean, 
+/**
+ * The secrets stand in a file under a passphrase, because there is no keyring.
+ */
+passphrase: boolean, 
+/**
+ * Minutes without a key or a click until it locks; 0: it does not, because nothing would be asked for.
+ */
+idle_min: number, };
+
+/**
  * One entry of the audit log. It names rows by id and says which fields changed; it holds no message text and no phone number.
  */
 export type AuditEntry = { id: AuditId, 
@@ -86,9 +99,14 @@ export type Channel = "whatsapp" | "messenger" | "instagram";
 export type ChoiceKind = "button" | "list" | "flow" | "call_permission" | "other";
 
 /**
+ * What can be cleared.
+ */
+export type Clearable = "local_copy" | "drafts";
+
+/**
  * Why something was refused or failed. The text form (`snake_case`) is what travels and what catalogs translate.
  */
-export type Code = "bad_request" | "unauthorized" | "bad_credentials" | "device_revoked" | "second_factor_needed" | "bad_second_factor" | "second_factor_required" | "step_up_needed" | "weak_password" | "invitation_invalid" | "last_admin" | "forbidden" | "not_found" | "too_large" | "rate_limited" | "protocol_mismatch" | "resync_required" | "blocked" | "conflict" | "out_of_scope" | "too_old" | "window_closed" | "window_never_opened" | "empty_message" | "text_too_long" | "no_address" | "contact_blocked" | "inbox_unavailable" | "unsupported_content" | "meta_auth" | "meta_rejected" | "meta_rate_limited" | "undeliverable" | "unconfirmed" | "cancelled" | "offline" | "server_failed" | "keyring_missing" | "keyring_locked" | "wrong_key" | "store_damaged" | "store_newer" | "store_rebuilt" | "outbox_recovered" | "disk_full" | "already_open" | "signed_out" | "internal" | "unknown";
+export type Code = "bad_request" | "unauthorized" | "bad_credentials" | "device_revoked" | "second_factor_needed" | "bad_second_factor" | "second_factor_required" | "step_up_needed" | "weak_password" | "invitation_invalid" | "last_admin" | "forbidden" | "not_found" | "too_large" | "rate_limited" | "protocol_mismatch" | "resync_required" | "blocked" | "conflict" | "out_of_scope" | "too_old" | "window_closed" | "window_never_opened" | "empty_message" | "text_too_long" | "no_address" | "contact_blocked" | "inbox_unavailable" | "unsupported_content" | "meta_auth" | "meta_rejected" | "meta_rate_limited" | "undeliverable" | "unconfirmed" | "cancelled" | "offline" | "server_failed" | "keyring_missing" | "keyring_locked" | "wrong_key" | "store_damaged" | "disk_full" | "already_open" | "signed_out" | "locked" | "wrong_pin" | "weak_pin" | "not_in_custody" | "nothing_to_recover" | "subject_erased" | "policy_invalid" | "internal" | "unknown";
 
 /**
  * The status bar: connection, outbox, freshness.
@@ -148,6 +166,11 @@ export type ContactHit = { contact: ContactId, conversation: ConversationId | nu
 export type ContactId = string;
 
 /**
+ * Contacts that a desk holds.
+ */
+export type ContactScope = "assigned_or_recent" | "all";
+
+/**
  * What a message says.
  */
 export type Content = { "type": "text", body: MessageText, } | { "type": "media" } & Media | { "type": "location", latitude: number, longitude: number, name: string | null, address: MessageText | null, } | { "type": "contacts", cards: Array<ContactCard>, } | { "type": "reaction", to: MessageId | null, emoji: string | null, } | { "type": "choice", kind: ChoiceKind, title: MessageText, id: string | null, description: MessageText | null, } | { "type": "order", catalog: string | null, lines: Array<OrderLine>, text: MessageText | null, } | { "type": "template", name: string, language: string, parameters: Array<MessageText>, body: MessageText, } | { "type": "welcome" } | { "type": "system", event: SystemEvent, detail: MessageText | null, } | { "type": "unsupported", reported: string, };
@@ -201,6 +224,32 @@ order: OrderTag | null,
 not_sent: boolean, };
 
 /**
+ * The copy of a workspace on a device, as far as the server knows.
+ */
+export type CopyReport = { 
+/**
+ * When it was last in contact.
+ */
+heard_at: Timestamp, 
+/**
+ * Edits and messages that were not sent then, and drafts.
+ */
+unsent: number, drafts: number, state: CopyState, 
+/**
+ * When it locks and when it deletes itself, if nothing is heard of it.
+ */
+locks_at: Timestamp, wipes_at: Timestamp, 
+/**
+ * Erasures that it has not confirmed.
+ */
+erasures_waiting: number, };
+
+/**
+ * Where the copy on a device stands.
+ */
+export type CopyState = "usable" | "locked" | "expired_unconfirmed" | "revoked_unconfirmed" | "wiped";
+
+/**
  * The delivery of one message: the shown state and when each step was first reported.
  */
 export type Delivery = { state: DeliveryState, accepted_at: Timestamp | null, sent_at: Timestamp | null, delivered_at: Timestamp | null, read_at: Timestamp | null, played_at: Timestamp | null, failure: Failure | null, };
@@ -217,12 +266,83 @@ export type DeviceEntry = { id: DeviceId, name: string, created_at: Timestamp, l
 /**
  * The one that asks.
  */
-current: boolean, };
+current: boolean, 
+/**
+ * What it last said of itself; `None` when it never did.
+ */
+copy: CopyReport | null, };
 
 /**
  * One installation of the desk, signed in as one member.
  */
 export type DeviceId = string;
+
+/**
+ * A workspace's policy for desks. Days of 24 hours.
+ */
+export type DevicePolicy = { 
+/**
+ * Messages and notes older than this are not on a desk; 0: none ever is.
+ */
+message_window_days: number, 
+/**
+ * Conversations on a desk, newest activity first.
+ */
+conversations_max: number, contacts: ContactScope, orders: OrderScope, facts_days: number, 
+/**
+ * Media goes this long after it was last opened.
+ */
+media_days: number, media_max_mb: number, 
+/**
+ * A draft goes this long after it was last typed in.
+ */
+drafts_days: number, search_index: boolean, 
+/**
+ * The lease secret is replaced this often.
+ */
+lease_hours: number, 
+/**
+ * Without contact for this long the desk locks until there is one.
+ */
+lock_after_days: number, 
+/**
+ * Without contact for this long the desk deletes what it holds.
+ */
+wipe_after_days: number, 
+/**
+ * Days within which whoever asks for deletion is promised it everywhere.
+ */
+deletion_promise_days: number, 
+/**
+ * Minutes without a key or a click after which a desk with an app lock locks; 0: never.
+ */
+idle_lock_min: number, log_days: number, log_max_mb: number, clipboard_clear_s: number, notification_preview: boolean, backup_excluded: boolean, wipe_on_sign_out: boolean, 
+/**
+ * The workspace's own age of messages (class `message`), the same on every desk; 0: as long as the account.
+ */
+message_keep_days: number, role: { [key in Role]?: RolePolicy }, };
+
+/**
+ * A workspace's policy for desks as administrators see it.
+ */
+export type DevicePolicyView = { 
+/**
+ * As it holds.
+ */
+policy: DevicePolicy, 
+/**
+ * What holds when the workspace has none of its own.
+ */
+default: DevicePolicy, 
+/**
+ * Raised by every change; 0 while the default holds from the beginning.
+ */
+epoch: number, own: boolean, changed_at: Timestamp | null, changed_by: MemberId | null, };
+
+/**
+ * The policy as it holds for the role of this desk's member.
+ */
+export type DeviceRules = { message_window_days: number, message_keep_days: number, conversations_max: number, contacts: ContactScope, orders: OrderScope, pipeline_days: number, facts_days: number, media_days: number, media_max_mb: number, drafts_days: number, lease_hours: number, lock_after_days: number, wipe_after_days: number, idle_lock_min: number, clipboard_clear_s: number, notification_preview: boolean, wipe_on_sign_out: boolean, };
 
 /**
  * Who an entry of the timeline is from and for.
@@ -339,9 +459,48 @@ export type LabelId = string;
 export type LabelView = { id: LabelId, name: string, colour: string, open: number, };
 
 /**
+ * The lease of this desk.
+ */
+export type LeaseView = { heard_at: Timestamp, locks_at: Timestamp, wipes_at: Timestamp, 
+/**
+ * Whole days until it locks.
+ */
+days_left: number, 
+/**
+ * The server keeps the outbox's key, so what is not sent survives a loss of the keyring.
+ */
+in_custody: boolean, };
+
+/**
  * Where a list goes on: the last row's order and id.
  */
 export type ListCursor = { active_at: Timestamp, id: ConversationId, };
+
+/**
+ * Why a desk is locked.
+ */
+export type LockReason = "started" | "asked" | "idle" | "silence" | "clock_behind" | "clock_ahead";
+
+/**
+ * A locked desk.
+ */
+export type LockView = { reason: LockReason, opens_with: OpensWith, 
+/**
+ * After wrong tries: no other is looked at before.
+ */
+not_before: Timestamp | null, 
+/**
+ * It deletes itself then, if the server is not heard.
+ */
+wipes_at: Timestamp | null, 
+/**
+ * What was not sent when it was locked.
+ */
+unsent: number, server: string, 
+/**
+ * What the last try to reach the server ended with.
+ */
+problem: Code | null, };
 
 /**
  * The gate's answer.
@@ -425,6 +584,9 @@ currency: string,
  * In minor units of the currency.
  */
 total_minor: number, placed_at: Timestamp, };
+ * What opens a locked desk: the remedy to show.
+ */
+export type OpensWith = "click" | "pin" | "passphrase" | "contact" | "sign_in";
 
 /**
  * What a customer ordered.
@@ -457,6 +619,11 @@ price_minor: number,
  * ISO 4217.
  */
 currency: string, };
+
+/**
+ * Orders that a desk holds.
+ */
+export type OrderScope = "open_only" | "all";
 
 /**
  * An order's number and stage, for chips.
@@ -508,7 +675,7 @@ export type PersonName = string;
 /**
  * Where the desk stands, from the very start of the window.
  */
-export type Phase = { "phase": "opening" } | { "phase": "signed_out", server: string | null, } | { "phase": "blocked", code: Code, } | { "phase": "ready", me: Me, };
+export type Phase = { "phase": "opening" } | { "phase": "signed_out", server: string | null, } | { "phase": "blocked", code: Code, recoverable: boolean, } | { "phase": "locked", lock: LockView, } | { "phase": "ready", me: Me, };
 
 /**
  * A phone number, digits with or without a leading plus, as the source wrote it.
@@ -567,6 +734,15 @@ export type RecoveryCodes = { codes: Array<Secret>, };
 export type Role = "agent" | "manager" | "admin";
 
 /**
+ * What differs for a role; `null` is as for everybody.
+ */
+export type RolePolicy = { message_window_days: number | null, 
+/**
+ * Days that a closed order stays on the desk.
+ */
+pipeline_days: number | null, lock_after_days: number | null, };
+
+/**
  * What a search found, newest first.
  */
 export type SearchResult = { 
@@ -595,6 +771,15 @@ export type Secret = string;
 export type Sidebar = { mine: number, mine_unread: number, unassigned: number, snoozed: number, all_open: number, outbox: number, inboxes: Array<InboxView>, labels: Array<LabelView>, pipelines: Array<PipelineView>, members: Array<MemberView>, };
 
 /**
+ * What signing in again led to.
+ */
+export type SignedInAgain = { phase: Phase, 
+/**
+ * Edits that are there again after a loss of the keyring; `None` when nothing had to be recovered.
+ */
+recovered: number | null, };
+
+/**
  * A piece of a snippet.
  */
 export type SnippetPart = { text: MessageText, hit: boolean, };
@@ -613,6 +798,37 @@ export type Status = "open" | "pending" | "snoozed" | "resolved";
  * Until when this device may do what needs a step-up.
  */
 export type SteppedUp = { until: Timestamp, };
+
+/**
+ * Everything that is stored on this computer.
+ */
+export type StorageView = { stores: Array<StoreView>, 
+/**
+ * By which it goes.
+ */
+rules: DeviceRules, lease: LeaseView, };
+
+/**
+ * What is stored.
+ */
+export type StoreName = "local_copy" | "outbox" | "drafts" | "media" | "keys" | "settings";
+
+/**
+ * One thing that is stored.
+ */
+export type StoreView = { store: StoreName, 
+/**
+ * On the disk now. Drafts are counted with the outbox.
+ */
+bytes: number, 
+/**
+ * Messages, edits or drafts in it.
+ */
+rows: number, oldest: Timestamp | null, newest: Timestamp | null, 
+/**
+ * How long the policy keeps it; `None`: until it was sent, or as long as the desk.
+ */
+keeps_days: number | null, clearable: Clearable | null, };
 
 /**
  * Events that appear as a line in the timeline.
@@ -641,7 +857,11 @@ export type TimelinePage = { entries: Array<Entry>,
 /**
  * Pass as `before` to get the page above; `None` at the top of what this desk holds.
  */
-before: TimelineCursor | null, };
+before: TimelineCursor | null, 
+/**
+ * At the top: the policy kept older entries off this desk, or took them away. `remote_timeline` has them.
+ */
+beyond: boolean, };
 
 /**
  * Milliseconds since 1970-01-01 UTC.
@@ -712,6 +932,20 @@ export interface Commands {
   put_team: [{ team: TeamId | null, name: string, members: Array<MemberId>, inboxes: Array<InboxId> }, TeamId];
   delete_team: [{ team: TeamId }, null];
   set_access_rules: [{ rules: AccessRules }, null];
+  lock: [Record<string, never>, Phase];
+  unlock: [{ secret: Secret | null }, Phase];
+  app_lock: [Record<string, never>, AppLock];
+  set_pin: [{ current: Secret | null, pin: Secret }, AppLock];
+  remove_pin: [{ current: Secret }, AppLock];
+  set_up_passphrase: [{ passphrase: Secret }, Phase];
+  sign_in_again: [{ email: Email, password: Secret, code: Secret | null }, SignedInAgain];
+  active: [Record<string, never>, null];
+  lease: [Record<string, never>, LeaseView];
+  storage: [Record<string, never>, StorageView];
+  clear_storage: [{ what: Clearable }, StorageView];
+  device_policy: [Record<string, never>, DevicePolicyView];
+  set_device_policy: [{ policy: DevicePolicy | null }, null];
+  remote_timeline: [{ conversation: ConversationId, before: TimelineCursor | null, limit: number }, TimelinePage];
   audit: [{ before: number | null, limit: number }, AuditPage];
   sign_out: [Record<string, never>, Phase];
   retry_open: [Record<string, never>, Phase];

@@ -84,14 +84,14 @@ export function access({ role, offline, empty, factorRequired, enter }: Setting)
   };
   const own: OwnAccess = { email: 'rhea@casalumen.example', two_factor: false, two_factor_required: factorRequired, recovery_codes_left: 0, stepped_up_until: null };
   const devices = new Map<string, DeviceEntry[]>(
-    overview.members.map((it, n) => [
+    overview.members.map((it, n): [string, DeviceEntry[]] => [
       it.id,
       [
-        { id: id('9999', n * 10), name: n === 0 ? 'Casa Lumen front desk' : `${it.name} · laptop`, created_at: NOW - (40 + n) * DAY, last_seen_at: it.last_seen_at ?? NOW, revoked_at: it.active ? null : NOW - 60 * DAY, current: n === 0 },
+        { id: id('9999', n * 10), name: n === 0 ? 'Casa Lumen front desk' : `${it.name} · laptop`, created_at: NOW - (40 + n) * DAY, last_seen_at: it.last_seen_at ?? NOW, revoked_at: it.active ? null : NOW - 60 * DAY, current: n === 0, copy: null },
         ...(n === 0 ? [
-          { id: id('9999', 1), name: 'Rhea’s MacBook', created_at: NOW - 112 * DAY, last_seen_at: NOW - 5 * HOUR, revoked_at: null, current: false },
-          { id: id('9999', 2), name: 'Warehouse PC', created_at: NOW - 200 * DAY, last_seen_at: NOW - 34 * DAY, revoked_at: null, current: false },
-          { id: id('9999', 3), name: 'Old ThinkPad', created_at: NOW - 400 * DAY, last_seen_at: NOW - 90 * DAY, revoked_at: NOW - 88 * DAY, current: false },
+          { id: id('9999', 1), name: 'Rhea’s MacBook', created_at: NOW - 112 * DAY, last_seen_at: NOW - 5 * HOUR, revoked_at: null, current: false, copy: { heard_at: NOW - 5 * HOUR, unsent: 0, drafts: 1, state: 'usable' as const, locks_at: NOW + 7 * DAY, wipes_at: NOW + 21 * DAY, erasures_waiting: 0 } },
+          { id: id('9999', 2), name: 'Warehouse PC', created_at: NOW - 200 * DAY, last_seen_at: NOW - 34 * DAY, revoked_at: null, current: false, copy: { heard_at: NOW - 34 * DAY, unsent: 3, drafts: 1, state: 'expired_unconfirmed' as const, locks_at: NOW - 27 * DAY, wipes_at: NOW - 13 * DAY, erasures_waiting: 1 } },
+          { id: id('9999', 3), name: 'Old ThinkPad', created_at: NOW - 400 * DAY, last_seen_at: NOW - 90 * DAY, revoked_at: NOW - 88 * DAY, current: false, copy: null },
         ] : []),
       ],
     ]),

@@ -4,6 +4,7 @@
 import { startAt, now } from '../state/clock.svelte';
 import { IpcError, type Transport } from './ipc';
 import { access } from './mock-access';
+import { desk, lockedPhase } from './mock-desk';
 import type {
   Board, Code, Commands, Connection, ConversationRow, Entry, Event, OrderView, OutboxItem, Phase, Preview, Role, Sidebar, View,
 } from './generated';
@@ -26,12 +27,12 @@ export function mock(query: URLSearchParams): Transport {
   for (const { row } of all) if (row.draft) drafts.set(`${row.id}/reply`, row.draft);
   const me = { id: ME, name: 'Rhea Kapoor', role: (query.get('as') ?? 'manager') as Role, workspace: 'Casa Lumen', server: 'https://parley.example' };
   let phase: Phase = BLOCKED.includes(scene)
-    ? { phase: 'blocked', code: scene as Code }
+    ? { phase: 'blocked', code: scene as Code, recoverable: scene === 'wrong_key' }
     : scene === 'signed_out' || scene === 'signing_fails'
       ? { phase: 'signed_out', server: 'https://parley.example' }
       : scene === 'opening'
         ? { phase: 'opening' }
-        : { phase: 'ready', me };
+        : (lockedPhase(scene) ?? { phase: 'ready', me });
 
   let hear: (event: Event) => void = () => undefined;
   const tell = (...events: Event[]): void => events.forEach((event) => queueMicrotask(() => hear(event)));
@@ -150,7 +151,7 @@ export function mock(query: URLSearchParams): Transport {
       const end = before ? entries.findIndex((it) => it.id === before.id) : entries.length;
       const page = entries.slice(Math.max(0, end - limit), end);
       const top = page[0];
-      return { entries: page, before: top && end - limit > 0 ? { position: top.position, sent_at: top.sent_at, id: top.id } : null };
+      return { entries: page, before: top && end - limit > 0 ? { position: top.position, sent_at: top.sent_at, id: top.id } : null, beyond: false };
     },
     board: ({ pipeline }): Board | null => {
       const chosen = pipelines.find((it) => it.id === pipeline) ?? pipelines[0];
@@ -187,6 +188,8 @@ export function mock(query: URLSearchParams): Transport {
     },
     draft: ({ conversation, mode }) => drafts.get(`${conversation}/${mode}`) ?? null,
     ...gate,
+    ...desk({ scene, offline, enter, current: () => phase, set: (next) => { phase = next; tell({ event: 'phase' }); return phase; } }),
+    remote_timeline: () => ({ entries: [], before: null, beyond: false }),
     sign_in: ({ email, code }) => {
       if (scene === 'signing_fails') throw new IpcError(email.includes('offline') ? 'offline' : 'bad_credentials', 'no');
       if (email.includes('2fa') && code === null) throw new IpcError('second_factor_needed', 'a code is needed');

@@ -1,7 +1,7 @@
 // The open conversation: its detail and a window of its timeline. Pages are asked for by cursor; at most five are held,
 // so a conversation of 100,000 entries costs what one of 400 costs.
 import { asIpcError, call, onEvent, type IpcError } from '../ipc/ipc';
-import type { ConversationDetail, Entry, TimelineCursor } from '../ipc/generated';
+import type { Commands, ConversationDetail, Entry, TimelineCursor, TimelinePage } from '../ipc/generated';
 import { fresh } from './fresh';
 import { share } from './share';
 
@@ -64,6 +64,12 @@ export const conversation = {
   },
 };
 
+/** A page; what the policy keeps off this computer altogether is asked of the server, and not kept. */
+async function readPage(args: Commands['timeline'][0]): Promise<TimelinePage> {
+  const page = await call('timeline', args);
+  return page.beyond && page.entries.length === 0 ? call('remote_timeline', args) : page;
+}
+
 const readDetail = fresh(async () => {
   const asked = id;
   if (asked === null) return;
@@ -83,7 +89,7 @@ const readNewest = fresh(async () => {
   const held = pages.at(-1);
   const limit = Math.max(PAGE, (held?.entries.length ?? 0) + 20);
   try {
-    const page = await call('timeline', { conversation: asked, before: null, limit });
+    const page = await readPage({ conversation: asked, before: null, limit });
     if (asked !== id || below.length > 0) return;
     const older = new Set(pages.slice(0, -1).flatMap((it) => it.entries.map((entry) => entry.id)));
     const kept = share(
@@ -134,7 +140,7 @@ export async function older(): Promise<boolean> {
   if (paging || asked === null || !top?.before) return false;
   paging = true;
   try {
-    const page = await call('timeline', { conversation: asked, before: top.before, limit: PAGE });
+    const page = await readPage({ conversation: asked, before: top.before, limit: PAGE });
     if (asked !== id) return false;
     let held = [{ cursor: top.before, ...page }, ...pages];
     const letGo: (TimelineCursor | null)[] = [];
@@ -160,7 +166,7 @@ export async function newer(): Promise<boolean> {
   if (paging || asked === null || cursor === undefined) return false;
   paging = true;
   try {
-    const page = await call('timeline', { conversation: asked, before: cursor, limit: PAGE });
+    const page = await readPage({ conversation: asked, before: cursor, limit: PAGE });
     if (asked !== id) return false;
     const known = new Set(pages.flatMap((it) => it.entries.map((entry) => entry.id)));
     pages = [...pages, { cursor, entries: page.entries.filter((entry) => !known.has(entry.id)), before: page.before }].slice(-HELD_PAGES);

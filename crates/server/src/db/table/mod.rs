@@ -1,6 +1,7 @@
 //! One module per table: its row and columns as SeaORM sees them. Plain rows; [`super::rows`] turns them into entities.
 
 mod access;
+mod desk;
 mod endpoint;
 mod hand;
 mod logged;
@@ -11,6 +12,7 @@ mod talk;
 mod trade;
 
 pub use access::*;
+pub use desk::*;
 pub use endpoint::*;
 pub use hand::*;
 pub use logged::*;
