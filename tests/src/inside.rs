@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use parley_domain::permission::Role;
+use parley_domain::policy::{DevicePolicy, OrderScope};
 use parley_domain::protocol::session::Secret;
 use parley_domain::{InboxId, MemberId, WorkspaceId};
 use parley_server::admin::{NewMember, NewWhatsapp, NewWorkspace};
@@ -51,6 +52,15 @@ impl Inside {
                 admin_password: Secret::new(RHEA.password),
             })
             .await?;
+        // What is looked at here is sync: desks hold everything in scope, however old.
+        let policy = DevicePolicy {
+            message_window_days: 3_650,
+            conversations_max: 10_000_000,
+            orders: OrderScope::All,
+            role: Default::default(),
+            ..DevicePolicy::default()
+        };
+        app.admin().set_device_policy(workspace, Some(policy)).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let running = app.serve(listener)?;
         Ok(Self { app, workspace, admin, running, http: http(), _folder: folder })

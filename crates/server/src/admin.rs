@@ -11,6 +11,7 @@ use parley_domain::channel::Channel;
 use parley_domain::entity::{Key, Kind};
 use parley_domain::order::{Pipeline, Stage};
 use parley_domain::permission::Role;
+use parley_domain::policy::DevicePolicy;
 use parley_domain::protocol::access::{InviteRequest, Invited, UpdateMemberRequest};
 use parley_domain::protocol::session::Secret;
 use parley_domain::workspace::{Inbox, Label};
@@ -76,6 +77,14 @@ pub struct Admin(Arc<Core>);
 impl Admin {
     pub(crate) fn new(core: Arc<Core>) -> Self {
         Self(core)
+    }
+
+    /// Sets the workspace's policy for desks; `None` goes back to the default.
+    ///
+    /// # Errors
+    /// The policy would break one of its own rules, or the database failed.
+    pub async fn set_device_policy(&self, workspace: WorkspaceId, policy: Option<DevicePolicy>) -> Result<()> {
+        crate::access::policy::set(&self.0, workspace, None, policy).await
     }
 
     /// Makes a workspace with its first admin, a pipeline and labels.

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use parley_client::keys::MemoryVault;
 use parley_client::{DraftMode, Engine};
+use parley_domain::permission::Role;
 
 use crate::world::*;
 
 const INCOMING: &str = "canary-incoming-4711";
 const ANSWER: &str = "canary-answer-4711";
 const DRAFT: &str = "canary-draft-4711";
+const NOTE: &str = "canary-note-4711";
 const CANARIES: [&str; 5] = [INCOMING, ANSWER, DRAFT, "Contact 1", "refresh-canary-token"];
 
 fn found(dir: &Path, needle: &str) -> bool {
@@ -71,6 +73,64 @@ async fn story_for_the_control() {
     let Some(dir) = std::env::var_os("CONTROL_DIR") else { return };
     let engine = story(Path::new(&dir)).await;
     engine.close().await;
+}
+
+/// A role's desk of a workspace where every message and note holds a canary: what is in its files, with the cipher off.
+async fn role_story(dir: &Path, role: Role) {
+    let server = Server::start().await;
+    {
+        let mut world = server.world();
+        world.role = Some(role);
+        for n in 0..3 {
+            world.say(n, 800 + n, &format!("{INCOMING} {n}"));
+        }
+        world.note(1, 820, NOTE);
+    }
+    let engine = Engine::start(config(dir, Arc::new(MemoryVault::default()))).await;
+    until(&engine, "opened", async || engine.phase() != parley_client::views::Phase::Opening).await;
+    engine.sign_in(&server.address.to_string(), "ana@example.com", "right", "LAPTOP-7", None).await.unwrap();
+    synced(&engine).await;
+    // News come by a pull, and are read from the server: neither leaves a word.
+    server.change(|world| {
+        world.say(2, 900, &format!("{INCOMING} later"));
+    });
+    let seq = server.world().seq;
+    engine.sync_now().await.unwrap();
+    until(&engine, "read", async || {
+        let page = engine.remote_timeline(conversation(2), None, 50).await.unwrap();
+        page.entries.len() == 3 && server.world().log.iter().filter(|what| **what == "pull").count() > 1
+    })
+    .await;
+    assert!(seq > 0 && engine.search("canary", 9).await.unwrap().messages.is_empty() == (role == Role::Manager));
+    engine.close().await;
+}
+
+/// The canary of every message and note of the workspace: none in a manager's files, all found in an agent's (PRIVACY.md DSK-7.1).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_word_that_was_said_is_in_the_files_of_a_manager() {
+    for (role, holds) in [("manager", false), ("agent", true)] {
+        let plain = tempfile::tempdir().unwrap();
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "forensics::role_story_for_the_control", "--nocapture", "--ignored"])
+            .env("PARLEY_CIPHER_OFF", "1")
+            .env("CONTROL_DIR", plain.path())
+            .env("CONTROL_ROLE", role)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for canary in [INCOMING, NOTE] {
+            assert_eq!(found(plain.path(), canary), holds, "{canary} for {role}");
+        }
+        assert!(found(plain.path(), "Contact 1"), "conversations and their contacts are there: the scan sees");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by the test above"]
+async fn role_story_for_the_control() {
+    let Some(dir) = std::env::var_os("CONTROL_DIR") else { return };
+    let role = std::env::var("CONTROL_ROLE").ok().and_then(|role| Role::parse(&role)).unwrap();
+    role_story(Path::new(&dir), role).await;
 }
 
 /// What the log took.

@@ -197,7 +197,7 @@ async fn an_erasure_goes_before_the_outbox_and_is_signed_for() {
     let world = timed.server.world();
     assert_eq!(world.pushed.len(), 1, "only what was for somebody else was offered");
     let receipt = world.desk.receipts[0].clone();
-    assert_eq!(receipt.deed, Deed::Erased { erasure: erasure.id, rows: 3 });
+    assert_eq!(receipt.deed, Deed::Erased { erasure: erasure.id, rows: 2 });
     let seed: [u8; 32] = {
         use parley_client::keys::KeyVault;
         let name = timed.desk.vault.names().into_iter().find(|name| name.ends_with("/device")).unwrap();

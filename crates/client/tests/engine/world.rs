@@ -281,6 +281,15 @@ impl World {
         self.put(Entity::Message(row))
     }
 
+    /// A colleague notes something in conversation `n`.
+    pub fn note(&mut self, n: u128, id: u128, text: &str) {
+        self.say(n, id, text);
+        let key = Key::new(Kind::Message, message(id));
+        if let Some((_, Some(Entity::Message(row)))) = self.rows.get_mut(&key) {
+            (row.direction, row.author) = (Direction::Note, Some(colleague()));
+        }
+    }
+
     pub fn place_order(&mut self, n: u128) {
         let at = now();
         self.put(Entity::Order(Order {

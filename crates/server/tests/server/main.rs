@@ -4,6 +4,7 @@
 
 mod access;
 mod concurrency;
+mod desks;
 mod devices;
 mod factor;
 mod facts;

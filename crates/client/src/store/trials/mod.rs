@@ -72,6 +72,7 @@ fn signed_in() -> SignedIn {
         role: Role::Admin,
         inboxes: [inbox()].into(),
         device: DeviceId(uuid(3)),
+        holds: None,
     }
 }
 
@@ -222,7 +223,9 @@ impl Trial {
         let body = format!("draft {n}");
         self.stores
             .outbox
-            .write(Urgency::Person, move |tx| outbox::save_draft(tx, conversation(0), DraftMode::Reply, &body))
+            .write(Urgency::Person, move |tx| {
+                outbox::save_draft(tx, conversation(0), DraftMode::Reply, &body, Timestamp(0))
+            })
             .await?;
         self.draft = n;
         self.acks.push(Ack::Draft(n));
