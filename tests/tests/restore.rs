@@ -33,8 +33,8 @@ use xtask::failure::Failure;
 
 const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 const OPEN: u8 = 0;
-/// Requests go through, answers do not. A pull is answered as by a server that lags behind, and a refresh with the session that
-/// is known, so that the desk goes on offering.
+/// Requests go through, answers do not. A pull is answered as by a server that lags behind, a contact as by one
+/// that knows none, and a refresh with the session that is known, so that the desk goes on offering.
 const SWALLOWS: u8 = 1;
 const SHUT: u8 = 2;
 
@@ -91,6 +91,14 @@ async fn carry(mut desk: TcpStream, mut server: TcpStream, mode: Arc<AtomicU8>, 
         if now == SWALLOWS && up.starts_with(b"POST /v1/session/refresh") {
             let known = session.lock().map(|known| known.clone()).unwrap_or_default();
             let _ = desk.write_all(&known).await;
+            return;
+        }
+        if now == SWALLOWS && up.starts_with(b"POST /v1/device/contact") {
+            // As by a server of before contacts: nothing is renewed, and the desk goes on.
+            let problem = r#"{"code":"not_found","message":""}"#;
+            let head =
+                "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length:";
+            let _ = desk.write_all(format!("{head} {}\r\n\r\n{problem}", problem.len()).as_bytes()).await;
             return;
         }
         if from_desk && up.starts_with(b"POST ") {
