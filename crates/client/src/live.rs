@@ -218,10 +218,11 @@ impl Live {
         self.replace_pending(left).await?;
         let drafts: Vec<_> = lock(&self.drafts).keys().filter(|(id, _)| erased.contains(id)).copied().collect();
         lock(&self.drafts).retain(|key, _| !drafts.contains(key));
+        let now = self.now();
         self.stores
             .outbox
             .write(Urgency::Background, move |tx| {
-                drafts.iter().try_for_each(|(conversation, mode)| outbox::save_draft(tx, *conversation, *mode, ""))
+                drafts.iter().try_for_each(|(conversation, mode)| outbox::save_draft(tx, *conversation, *mode, "", now))
             })
             .await?;
         self.redraw().await?;

@@ -96,5 +96,6 @@ fn nobody() -> SignedIn {
         role: Role::Admin,
         inboxes: Default::default(),
         device: DeviceId(Uuid::nil()),
+        holds: None,
     }
 }

@@ -573,6 +573,11 @@ export type MessageId = string;
 export type MessageText = string;
 
 /**
+ * What opens a locked desk: the remedy to show.
+ */
+export type OpensWith = "click" | "pin" | "passphrase" | "contact" | "sign_in";
+
+/**
  * An order whose number, article or customer matches.
  */
 export type OrderHit = { order: OrderId, conversation: ConversationId, number: number, contact_name: PersonName | null, 
@@ -584,9 +589,6 @@ currency: string,
  * In minor units of the currency.
  */
 total_minor: number, placed_at: Timestamp, };
- * What opens a locked desk: the remedy to show.
- */
-export type OpensWith = "click" | "pin" | "passphrase" | "contact" | "sign_in";
 
 /**
  * What a customer ordered.
