@@ -61,6 +61,29 @@ const screens = {
   rules: { scene: 'online', as: 'admin', hash: '/settings/rules' },
   audit: { scene: 'online', as: 'admin', hash: '/settings/audit' },
   audit_empty: { scene: 'empty', as: 'admin', hash: '/settings/audit' },
+  lock_pin: { scene: 'locked', hash: '' },
+  lock_wait: { scene: 'locked', hash: '', act: (page) => wrongPins(page) },
+  lock_asked: { scene: 'asked', hash: '' },
+  lock_lease: { scene: 'lease', hash: '' },
+  lock_lease_ended: { scene: 'lease_ended', hash: '' },
+  lock_clock: { scene: 'clock', hash: '' },
+  lock_clock_ahead: { scene: 'clock_ahead', hash: '' },
+  lock_passphrase: { scene: 'passphrase', hash: '' },
+  lock_sign_out: { scene: 'locked', hash: '', act: (page) => page.getByTestId('lock-sign-out').click() },
+  passphrase: { scene: 'no_keyring', hash: '', act: (page) => signInWithoutKeyring(page) },
+  last_day: { scene: 'last_day', hash: mine(0) },
+  sign_out: { scene: 'online', hash: '/settings/storage', act: (page) => page.getByTestId('storage-sign-out').click() },
+  storage: { scene: 'online', hash: '/settings/storage' },
+  storage_offline: { scene: 'last_day', hash: '/settings/storage' },
+  storage_pin: { scene: 'pin', hash: '/settings/storage' },
+  storage_loading: { scene: 'slow', hash: '/settings/storage', act: (page) => page.getByTestId('settings-loading').waitFor() },
+  storage_failing: { scene: 'failing', hash: '/settings/storage' },
+  storage_clear: { scene: 'online', hash: '/settings/storage', act: (page) => page.getByTestId('storage-clear').first().click() },
+  pin: { scene: 'pin', hash: '/settings/storage', act: (page) => page.getByTestId('pin-change').click() },
+  policy: { scene: 'online', as: 'admin', hash: '/settings/policy' },
+  policy_offline: { scene: 'offline', as: 'admin', hash: '/settings/policy' },
+  policy_failing: { scene: 'failing', as: 'admin', hash: '/settings/policy' },
+  policy_refused: { scene: 'online', as: 'admin', hash: '/settings/policy', act: (page) => breakPolicy(page) },
   opening: { scene: 'opening', hash: '' },
   keyring_missing: { scene: 'keyring_missing', hash: '' },
   keyring_locked: { scene: 'keyring_locked', hash: '' },
@@ -96,6 +119,24 @@ async function giveCode(page) {
   await page.getByTestId('two-factor-code').fill('123456');
   await page.getByTestId('two-factor-submit').click();
   await page.getByTestId('recovery-code').first().waitFor();
+}
+async function wrongPins(page) {
+  for (let n = 1; n <= 3; n += 1) {
+    await page.getByTestId('lock-secret').fill(`00000${n}`);
+    await page.keyboard.press('Enter');
+    await (n < 3 ? page.locator('[data-testid=refusal][data-code=wrong_pin]').waitFor() : page.getByTestId('lock-wait').waitFor());
+  }
+}
+async function signInWithoutKeyring(page) {
+  await page.getByTestId('sign-in-email').fill('rhea@casalumen.example');
+  await page.getByTestId('sign-in-password').fill('a good password');
+  await page.getByTestId('sign-in-submit').click();
+  await page.getByTestId('passphrase').waitFor();
+}
+async function breakPolicy(page) {
+  await page.getByTestId('policy-wipe_after_days').fill('30');
+  await page.getByTestId('policy-save').click();
+  await page.locator('[data-testid=refusal][data-code=policy_invalid]').waitFor();
 }
 async function inviteWithOneInbox(page) {
   await page.getByTestId('invite-open').click();
@@ -353,7 +394,7 @@ describe('by keyboard', () => {
 
   test('settings fit a small window', async () => {
     for (const lang of ['en', 'pt-BR']) {
-      for (const section of ['security', 'members', 'teams', 'inboxes', 'rules', 'audit']) {
+      for (const section of ['security', 'storage', 'policy', 'members', 'teams', 'inboxes', 'rules', 'audit']) {
         const page = await visit('online', `/settings/${section}`, { as: 'admin', lang, width: 740, height: 560 });
         await page.getByTestId(`settings-${section}`).waitFor();
         await settled(page);
@@ -362,6 +403,101 @@ describe('by keyboard', () => {
         await page.context().close();
       }
     }
+  });
+
+  test('locks by a key, from a dialog too, and leaves nothing of the inbox in the window', async () => {
+    const page = await visit('pin', mine(0));
+    await page.getByTestId('entry').last().waitFor();
+    await page.keyboard.press('Control+k');
+    await page.getByTestId('palette-input').waitFor();
+    await page.keyboard.press('Control+Shift+L');
+    await page.getByTestId('lock-screen').waitFor();
+    await page.waitForFunction(() => document.activeElement?.dataset.testid === 'lock-secret');
+    const text = await page.evaluate(() => document.documentElement.outerHTML);
+    for (const word of ['Ananya', 'Casa Lumen', 'Rhea', 'palette-input', 'conversation-row']) assert.ok(!text.includes(word), `${word} is still in the window`);
+    await page.waitForFunction(() => /locked/u.test(document.querySelector('[aria-live=assertive]')?.textContent ?? ''));
+    await page.keyboard.type('111111');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=refusal][data-code=wrong_pin]').waitFor();
+    await page.waitForFunction(() => document.activeElement?.dataset.testid === 'lock-secret');
+    await page.keyboard.type('123456');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('entry').last().waitFor();
+    assert.equal(await page.getByTestId('palette-input').count(), 0);
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+  });
+
+  test('waits after wrong tries, and says for how long', async () => {
+    const page = await visit('locked', '');
+    await wrongPins(page);
+    assert.match(await page.getByTestId('lock-wait').innerText(), /0:\d\d/u);
+    await page.getByTestId('lock-secret').fill('123456');
+    assert.equal(await page.getByTestId('lock-open').isDisabled(), true);
+    await page.context().close();
+  });
+
+  test('a desk whose session ended, and one that lost its key, are opened by signing in again', async () => {
+    for (const scene of ['lease_ended', 'wrong_key']) {
+      const page = await visit(scene, '/inbox/mine');
+      await page.waitForFunction(() => document.activeElement?.dataset.testid === 'again-email');
+      await page.keyboard.type('rhea@casalumen.example');
+      await page.getByTestId('again-password').fill('factor');
+      await page.keyboard.press('Enter');
+      await page.getByTestId('again-code').fill('123456');
+      await page.keyboard.press('Enter');
+      await page.getByTestId('conversation-row').first().waitFor();
+      if (scene === 'wrong_key') await page.getByText('3 unsent changes').waitFor();
+      await page.context().close();
+    }
+  });
+
+  test('without a keyring a passphrase is set, and signing in goes on', async () => {
+    const page = await visit('no_keyring', '');
+    await signInWithoutKeyring(page);
+    await page.keyboard.type('too short');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=refusal][data-code=weak_pin]').waitFor();
+    await page.getByTestId('passphrase-field').fill('four lamps under one roof');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('nav-settings').waitFor();
+    await page.context().close();
+  });
+
+  test('sets a PIN, clears drafts, and names what is lost before signing out', async () => {
+    const page = await visit('online', '/settings/storage');
+    await page.getByTestId('pin-set').click();
+    await page.getByTestId('pin-new').fill('246810');
+    await page.getByTestId('pin-again').fill('246811');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('refusal').waitFor();
+    await page.getByTestId('pin-again').fill('246810');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=app-lock][data-state=pin]').waitFor();
+    await page.locator('[data-testid=storage-row][data-store=drafts] [data-testid=storage-clear]').click();
+    await page.getByTestId('storage-confirm-yes').click();
+    await page.locator('[data-testid=storage-row][data-store=drafts] [data-testid=storage-clear][disabled]').waitFor();
+    await page.getByTestId('nav-me').click();
+    await page.getByTestId('menu-sign-out').click();
+    assert.match(await page.getByTestId('sign-out-unsent').innerText(), /3 changes were not sent/u);
+    await page.waitForFunction(() => document.activeElement?.dataset.testid === 'sign-out-no');
+    await page.getByTestId('sign-out-review').click();
+    await page.getByTestId('sign-out').waitFor({ state: 'detached' });
+    await page.context().close();
+  });
+
+  test('an admin changes the device policy for a role, hears what does not fit, and goes back to the default', async () => {
+    const page = await visit('online', '/settings/policy', { as: 'admin' });
+    await breakPolicy(page);
+    await page.getByTestId('policy-discard').click();
+    assert.equal(await page.getByTestId('policy-wipe_after_days').inputValue(), '21');
+    await page.getByTestId('policy-message_window_days-agent').fill('14');
+    await page.getByTestId('policy-save').click();
+    await page.getByTestId('policy-reset').click();
+    await page.getByTestId('policy-confirm-yes').click();
+    await page.waitForFunction(() => document.querySelector('[data-testid=policy-message_window_days-agent]')?.value === '');
+    assert.equal(await page.getByTestId('policy-reset').count(), 0);
+    await page.context().close();
   });
 
   test('makes, changes and deletes a team, and the inbox says who sees it through it', async () => {

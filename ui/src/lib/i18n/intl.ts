@@ -57,6 +57,16 @@ export const full = (at: number): string => dates({ weekday: 'long', day: 'numer
 /** 20 Nov, 14:04:07: for steps that lie seconds apart. */
 export const moment = (at: number): string => dates({ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(at);
 
+/** Fri 27 Nov, 14:04: for what is to come within weeks. */
+export const appointment = (at: number): string => dates({ weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(at);
+
+/** 412 byte, 96 kB, 48.3 MB: sizes on the disk, in powers of ten as systems show them. */
+export function bytes(count: number): string {
+  const step = count < 1_000 ? 0 : count < 1_000_000 ? 1 : count < 1_000_000_000 ? 2 : 3;
+  const unit = (['byte', 'kilobyte', 'megabyte', 'gigabyte'] as const)[step] ?? 'byte';
+  return shared('bytes', { unit }, (locale) => new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: step > 1 ? 1 : 0 })).format(count / 1_000 ** step);
+}
+
 export const startOfDay = (at: number): number => new Date(at).setHours(0, 0, 0, 0);
 const days = (at: number): number => Math.round((startOfDay(ticking()) - startOfDay(at)) / 86_400_000);
 

@@ -1,6 +1,6 @@
 // The demo engine's side of the lock, of what is stored on this computer, and of the policy for desks. Scenes: `locked` (a PIN,
-// 123456), `lease` (waits for the server), `lease_ended` (the session has ended too), `clock`, `passphrase`; `expiring` shows a
-// lease with two days left.
+// 123456), `asked` (none), `lease` (waits for the server), `lease_ended` (the session has ended too), `clock`, `clock_ahead`,
+// `passphrase`; `expiring` shows a lease with two days left, `last_day` one with 20 hours; `no_keyring` asks for a passphrase.
 import { IpcError } from './ipc';
 import { now } from '../state/clock.svelte';
 import { DAY, HOUR } from './fixture';
@@ -12,7 +12,7 @@ type Names =
 type Handlers = { [K in Names]: (args: Commands[K][0]) => Commands[K][1] };
 
 const LOCKS: Record<string, [LockReason, OpensWith]> = {
-  locked: ['idle', 'pin'], lease: ['silence', 'contact'], lease_ended: ['silence', 'sign_in'], clock: ['clock_behind', 'contact'], passphrase: ['started', 'passphrase'],
+  locked: ['idle', 'pin'], lease: ['silence', 'contact'], lease_ended: ['silence', 'sign_in'], clock: ['clock_behind', 'contact'], passphrase: ['started', 'passphrase'], asked: ['asked', 'click'], clock_ahead: ['clock_ahead', 'contact'],
 };
 const PIN = '123456';
 
@@ -36,8 +36,8 @@ export function lockedPhase(scene: string): Phase | null {
   return lock ? { phase: 'locked', lock: lockView(...lock) } : null;
 }
 
-export function desk(at: { scene: string; offline: boolean; set: (phase: Phase) => Phase; enter: () => Phase; current: () => Phase }): Handlers {
-  let pin: string | null = at.scene === 'locked' ? PIN : null;
+export function desk(at: { scene: string; offline: boolean; set: (phase: Phase) => Phase; enter: () => Phase; current: () => Phase; passphraseSet: () => void }): Handlers {
+  let pin: string | null = ['locked', 'pin'].includes(at.scene) ? PIN : null;
   let tries = 0;
   let own: DevicePolicy | null = null;
   let epoch = 0;
@@ -48,7 +48,7 @@ export function desk(at: { scene: string; offline: boolean; set: (phase: Phase) 
     return { ...rest, pipeline_days: 0 };
   };
   const lease = (): LeaseView => {
-    const heard_at = at.scene === 'expiring' ? now() - 5 * DAY + HOUR : at.offline ? now() - 14 * HOUR : now() - 60_000;
+    const heard_at = at.scene === 'expiring' ? now() - 5 * DAY + HOUR : at.scene === 'last_day' ? now() - 6 * DAY - 4 * HOUR : at.offline ? now() - 14 * HOUR : now() - 60_000;
     return { heard_at, locks_at: heard_at + 7 * DAY, wipes_at: heard_at + 21 * DAY, days_left: Math.floor((heard_at + 7 * DAY - now()) / DAY), in_custody: true };
   };
   const storage = (): StorageView => ({
@@ -68,13 +68,16 @@ export function desk(at: { scene: string; offline: boolean; set: (phase: Phase) 
       return;
     }
     tries += 1;
-    throw new IpcError(tries > 3 ? 'rate_limited' : 'wrong_pin', 'wrong');
+    const phase = at.current();
+    if (phase.phase === 'locked' && tries > 2) at.set({ phase: 'locked', lock: { ...phase.lock, not_before: now() + 30_000 } });
+    throw new IpcError('wrong_pin', 'wrong');
   };
   return {
     lock: () => at.set({ phase: 'locked', lock: lockView('asked', pin === null ? 'click' : 'pin') }),
     unlock: ({ secret }) => {
       const phase = at.current();
       if (phase.phase !== 'locked') return phase;
+      if (phase.lock.not_before !== null && phase.lock.not_before > now()) throw new IpcError('rate_limited', 'wait');
       if (phase.lock.opens_with === 'contact') throw new IpcError('offline', 'not reached');
       if (phase.lock.opens_with === 'sign_in') throw new IpcError('unauthorized', 'the session has ended');
       if (phase.lock.opens_with === 'pin') check(secret);
@@ -94,9 +97,14 @@ export function desk(at: { scene: string; offline: boolean; set: (phase: Phase) 
     },
     set_up_passphrase: ({ passphrase }) => {
       if (passphrase.length < 12) throw new IpcError('weak_pin', 'too short');
+      at.passphraseSet();
       return at.current();
     },
-    sign_in_again: () => ({ phase: at.enter(), recovered: at.scene === 'wrong_key' ? 3 : null }),
+    sign_in_again: ({ password, code }) => {
+      if (password === 'wrong') throw new IpcError('bad_credentials', 'wrong');
+      if (password === 'factor' && code === null) throw new IpcError('second_factor_needed', 'a code is needed');
+      return { phase: at.enter(), recovered: at.scene === 'wrong_key' ? 3 : null };
+    },
     active: () => null,
     lease,
     storage,

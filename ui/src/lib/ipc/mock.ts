@@ -17,7 +17,8 @@ const BLOCKED: string[] = ['keyring_missing', 'keyring_locked', 'wrong_key', 'st
 export function mock(query: URLSearchParams): Transport {
   startAt(NOW);
   const scene = query.get('mock') ?? '';
-  const offline = scene === 'offline';
+  const offline = scene === 'offline' || scene === 'last_day';
+  let keyring = scene !== 'no_keyring';
   let factorMissing = scene === 'factor_required';
   const all = scene === 'empty' ? [] : threads();
   const byId = new Map(all.map((thread) => [thread.row.id, thread]));
@@ -28,7 +29,7 @@ export function mock(query: URLSearchParams): Transport {
   const me = { id: ME, name: 'Rhea Kapoor', role: (query.get('as') ?? 'manager') as Role, workspace: 'Casa Lumen', server: 'https://parley.example' };
   let phase: Phase = BLOCKED.includes(scene)
     ? { phase: 'blocked', code: scene as Code, recoverable: scene === 'wrong_key' }
-    : scene === 'signed_out' || scene === 'signing_fails'
+    : ['signed_out', 'signing_fails', 'no_keyring'].includes(scene)
       ? { phase: 'signed_out', server: 'https://parley.example' }
       : scene === 'opening'
         ? { phase: 'opening' }
@@ -188,9 +189,10 @@ export function mock(query: URLSearchParams): Transport {
     },
     draft: ({ conversation, mode }) => drafts.get(`${conversation}/${mode}`) ?? null,
     ...gate,
-    ...desk({ scene, offline, enter, current: () => phase, set: (next) => { phase = next; tell({ event: 'phase' }); return phase; } }),
+    ...desk({ scene, offline, enter, current: () => phase, passphraseSet: () => (keyring = true), set: (next) => { phase = next; tell({ event: 'phase' }); return phase; } }),
     remote_timeline: () => ({ entries: [], before: null, beyond: false }),
     sign_in: ({ email, code }) => {
+      if (!keyring) throw new IpcError('keyring_missing', 'no keyring');
       if (scene === 'signing_fails') throw new IpcError(email.includes('offline') ? 'offline' : 'bad_credentials', 'no');
       if (email.includes('2fa') && code === null) throw new IpcError('second_factor_needed', 'a code is needed');
       if (email.includes('2fa') && code !== '123456' && !code?.includes('-')) throw new IpcError('bad_second_factor', 'wrong code');

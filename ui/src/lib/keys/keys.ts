@@ -73,14 +73,14 @@ let begun: { chord: string; at: number } | undefined;
 export function onKeydown(event: KeyboardEvent): void {
   if (event.isComposing || event.defaultPrevented || event.key === 'Process' || event.key === 'Dead') return;
   const target = event.target instanceof HTMLElement ? event.target : null;
-  // Menus and dialogs have keys of their own.
-  if (target?.closest('[role="menu"], [role="dialog"], [role="alertdialog"]')) return;
+  // Menus and dialogs have keys of their own; the lock works over them too.
+  const over = target?.closest('[role="menu"], [role="dialog"], [role="alertdialog"]');
   const typing = typingIn(target);
   const started = begun && event.timeStamp - begun.at < SEQUENCE_MS ? begun.chord : undefined;
   begun = undefined;
 
   const candidates = (SHORTCUTS as readonly Shortcut[])
-    .filter((it) => (!typing || it.typing) && available(it.id as ShortcutId))
+    .filter((it) => (!over || it.everywhere) && (!typing || it.typing) && available(it.id as ShortcutId))
     .sort((a, b) => ORDER.indexOf(a.scope) - ORDER.indexOf(b.scope));
   for (const it of candidates) {
     for (const keys of it.keys) {

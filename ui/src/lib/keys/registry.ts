@@ -15,6 +15,8 @@ export interface Shortcut {
   label: Key;
   /** Also while typing. */
   typing?: boolean;
+  /** Also over a menu or a dialog. */
+  everywhere?: boolean;
   /** Offered in the palette. */
   palette?: boolean;
 }
@@ -36,12 +38,15 @@ export const SHORTCUTS = [
   { id: 'go_orders', scope: 'global', keys: ['g o'], label: 'keys.go_orders', palette: true },
   { id: 'settings', scope: 'global', keys: ['Mod+,', 'g ,'], label: 'keys.settings', typing: true, palette: true },
   { id: 'settings_security', scope: 'global', keys: [], label: 'keys.settings_security', palette: true },
+  { id: 'settings_storage', scope: 'global', keys: [], label: 'keys.settings_storage', palette: true },
   { id: 'settings_members', scope: 'global', keys: [], label: 'keys.settings_members', palette: true },
   { id: 'settings_teams', scope: 'global', keys: [], label: 'keys.settings_teams', palette: true },
   { id: 'settings_inboxes', scope: 'global', keys: [], label: 'keys.settings_inboxes', palette: true },
   { id: 'settings_rules', scope: 'global', keys: [], label: 'keys.settings_rules', palette: true },
+  { id: 'settings_policy', scope: 'global', keys: [], label: 'keys.settings_policy', palette: true },
   { id: 'settings_audit', scope: 'global', keys: [], label: 'keys.settings_audit', palette: true },
   { id: 'sync', scope: 'global', keys: ['Mod+Shift+y'], label: 'keys.sync', typing: true, palette: true },
+  { id: 'lock', scope: 'global', keys: ['Mod+Shift+l'], label: 'keys.lock', typing: true, everywhere: true, palette: true },
   { id: 'theme', scope: 'global', keys: ['Mod+Shift+d'], label: 'keys.theme', typing: true, palette: true },
 
   { id: 'list_next', scope: 'list', keys: ['j', 'ArrowDown'], label: 'keys.list_next' },

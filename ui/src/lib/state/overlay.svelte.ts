@@ -1,6 +1,6 @@
 // What lies over the screens, and wishes that one part of the window has of another.
 class Overlay {
-  open = $state<'palette' | 'help' | null>(null);
+  open = $state<'palette' | 'help' | 'sign_out' | null>(null);
   /** A link that waits for a yes. */
   link = $state<string | null>(null);
   /** The composer should take the focus in this mode. */

@@ -9,7 +9,7 @@ export type Route =
   | { screen: 'search' }
   | { screen: 'settings'; section: Section };
 
-export const SECTIONS = ['security', 'members', 'teams', 'inboxes', 'rules', 'audit'] as const;
+export const SECTIONS = ['security', 'storage', 'members', 'teams', 'inboxes', 'rules', 'policy', 'audit'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 const PLAIN = ['mine', 'unassigned', 'snoozed', 'all_open', 'resolved'] as const;

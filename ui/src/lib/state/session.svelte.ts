@@ -16,7 +16,12 @@ export const session = {
   },
   set phase(next: Phase) {
     phase = next;
-    if (next.phase !== 'ready') factorMissing = false;
+    if (next.phase !== 'ready') {
+      factorMissing = false;
+      // Names and counts of a desk that is closed.
+      connection = null;
+      sidebar = null;
+    }
     if (next.phase === 'ready') void Promise.all([readConnection(), readSidebar()]);
   },
   get me() {

@@ -18,6 +18,9 @@ export const toasts = {
   dismiss(id: number): void {
     list = list.filter((it) => it.id !== id);
   },
+  clear(): void {
+    list = [];
+  },
   /** Takes back what the newest toast offers; false when there is nothing. */
   undoNewest(): boolean {
     const newest = list.findLast((it) => it.undo);
