@@ -8,6 +8,7 @@ pub mod desk;
 pub mod inside;
 pub mod meta;
 pub mod scan;
+pub mod simulation;
 pub mod stack;
 pub mod story;
 pub mod transcript;

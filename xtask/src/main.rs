@@ -5,6 +5,7 @@ mod bindings;
 mod demo;
 mod dist;
 mod setup;
+mod simulation;
 mod stages;
 mod test;
 mod ui;

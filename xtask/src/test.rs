@@ -10,7 +10,7 @@ use crate::cargo::{self, FEATURES, cargo};
 use crate::failure::Fallible;
 use crate::mariadb::MariaDb;
 use crate::stages::Stages;
-use crate::{process, setup, ui};
+use crate::{process, setup, simulation, ui};
 
 /// The tests in Chromium over the bridge, and those in the real window: the test binaries of these names.
 const BROWSER: &str = "binary(bridge)";
@@ -71,6 +71,7 @@ pub fn run(args: &Args) -> Fallible {
         soak(tests.env("PARLEY_TEST_MYSQL_URL", database.url()));
         process::run(&mut tests)
     });
+    stages.run("simulation", || simulation::run(args.soak));
     for (stage, tests) in [("browser", BROWSER), ("window", WINDOW)] {
         stages.run(stage, || {
             // Each of these tests starts servers and a desktop of its own.

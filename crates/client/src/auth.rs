@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::desk::{device_secret, session_secret};
 use crate::egress::{Egress, Failure};
-use crate::keys::KeyVault;
+use crate::keys::{KeyVault, ask};
 
 /// A token that ends sooner is renewed first.
 const MARGIN: i64 = 30 * SECOND;
@@ -69,11 +69,8 @@ impl Auth {
         if let Some(access) = access.as_ref().filter(|access| self.clock.now() + MARGIN < access.until) {
             return Ok((access.token.clone(), None));
         }
-        let (vault, entry, key) = (self.vault.clone(), self.entry.clone(), self.key.clone());
-        let (stored, key) =
-            tokio::task::spawn_blocking(move || Ok::<_, crate::Error>((vault.get(&entry)?, vault.get(&key)?)))
-                .await
-                .map_err(|_| Failure::of(Code::Internal))??;
+        let (entry, key) = (self.entry.clone(), self.key.clone());
+        let (stored, key) = ask(&self.vault, move |vault| Ok((vault.get(&entry)?, vault.get(&key)?))).await?;
         let stored = stored.ok_or_else(|| Failure::of(Code::Unauthorized))?;
         let text = String::from_utf8(stored.to_vec()).map_err(|_| Failure::of(Code::Unauthorized))?;
         let refresh_token = Secret::new(text);
@@ -104,10 +101,8 @@ impl Auth {
     }
 
     async fn store(&self, session: &Session) -> crate::Result<()> {
-        let (vault, entry, token) = (self.vault.clone(), self.entry.clone(), session.refresh_token.clone());
-        tokio::task::spawn_blocking(move || vault.set(&entry, token.expose().as_bytes()))
-            .await
-            .map_err(|_| crate::Error::Closed)?
+        let (entry, token) = (self.entry.clone(), session.refresh_token.clone());
+        ask(&self.vault, move |vault| vault.set(&entry, token.expose().as_bytes())).await
     }
 
     fn access_of(&self, session: &Session) -> Access {

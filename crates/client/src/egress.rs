@@ -2,6 +2,7 @@
 //! in the desk opens a connection. Plain HTTP is taken for loopback addresses only.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use parley_domain::protocol::change::{Poke, ResyncRequired};
 use parley_domain::protocol::endpoint::{Endpoint, POKE_PATH};
 use parley_domain::protocol::session::Secret;
 use parley_domain::protocol::{PROTOCOL, PROTOCOL_HEADER, Problem};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -85,21 +87,36 @@ impl From<Error> for Failure {
     }
 }
 
+/// Another network than the operating system's, as a simulation has it. What goes wrong on it is an answer that never comes.
+pub trait Wire: Send + Sync {
+    /// Posts a body to a path of the server; the status and the body of the answer, or `None` when there is none.
+    fn post(&self, path: &'static str, token: Option<&Secret>, body: Vec<u8>) -> Carried<Option<(u16, Vec<u8>)>>;
+    /// Opens the socket; its pokes until it closes, or the status of the refusal (zero when nobody answers).
+    fn listen(&self, token: &Secret) -> Carried<std::result::Result<UnboundedReceiver<Poke>, u16>>;
+}
+
+/// What a [`Wire`] is about to bring.
+pub type Carried<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// A client for one server. HTTP/1.1: one request is in flight at a time, and the socket needs it.
 #[derive(Clone)]
 pub struct Egress {
     /// Built at the first call: it reads the system's certificates, and opening a desk must not wait for that.
     http: Arc<OnceLock<reqwest::Client>>,
     server: ServerUrl,
+    wire: Option<Arc<dyn Wire>>,
 }
 
 /// The socket that carries pokes.
-pub type PokeSocket = WebSocketStream<reqwest::Upgraded>;
+pub enum PokeSocket {
+    Web(Box<WebSocketStream<reqwest::Upgraded>>),
+    Wire(UnboundedReceiver<Poke>),
+}
 
 impl Egress {
     /// A client for `server`. Redirects are not followed: an answer comes from the server or not at all.
-    pub fn new(server: ServerUrl) -> Self {
-        Self { http: Arc::default(), server }
+    pub fn new(server: ServerUrl, wire: Option<Arc<dyn Wire>>) -> Self {
+        Self { http: Arc::default(), server, wire }
     }
 
     async fn http(&self) -> std::result::Result<reqwest::Client, Failure> {
@@ -122,6 +139,35 @@ impl Egress {
         token: Option<&Secret>,
         request: &E::Request,
     ) -> std::result::Result<E::Response, Failure> {
+        let offline = || Failure::of(Code::Offline);
+        let (status, body) = match &self.wire {
+            Some(wire) => {
+                let sent = serde_json::to_vec(request).map_err(|_| Failure::of(Code::Internal))?;
+                let answer = tokio::time::timeout(REQUEST, wire.post(E::PATH, token, sent)).await;
+                answer.ok().flatten().ok_or_else(offline)?
+            }
+            None => self.post::<E>(token, request).await?,
+        };
+        if (200..300).contains(&status) {
+            return serde_json::from_slice(&body).map_err(|_| Failure::of(Code::ProtocolMismatch));
+        }
+        if status == 409
+            && let Ok(resync) = serde_json::from_slice::<ResyncRequired>(&body)
+        {
+            return Err(Failure { code: Code::ResyncRequired, retry_after: None, resync: Some(resync) });
+        }
+        Err(match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => Failure { code: problem.code, retry_after: problem.retry_after, resync: None },
+            Err(_) if status == 401 => Failure::of(Code::Unauthorized),
+            Err(_) => Failure::of(Code::ServerFailed),
+        })
+    }
+
+    async fn post<E: Endpoint>(
+        &self,
+        token: Option<&Secret>,
+        request: &E::Request,
+    ) -> std::result::Result<(u16, Vec<u8>), Failure> {
         let mut call = self
             .http()
             .await?
@@ -134,26 +180,20 @@ impl Egress {
         }
         let offline = |_| Failure::of(Code::Offline);
         let answer = call.send().await.map_err(offline)?;
-        let status = answer.status();
-        let body = answer.bytes().await.map_err(offline)?;
-        if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|_| Failure::of(Code::ProtocolMismatch));
-        }
-        if status.as_u16() == 409
-            && let Ok(resync) = serde_json::from_slice::<ResyncRequired>(&body)
-        {
-            return Err(Failure { code: Code::ResyncRequired, retry_after: None, resync: Some(resync) });
-        }
-        Err(match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => Failure { code: problem.code, retry_after: problem.retry_after, resync: None },
-            Err(_) if status.as_u16() == 401 => Failure::of(Code::Unauthorized),
-            Err(_) => Failure::of(Code::ServerFailed),
-        })
+        let status = answer.status().as_u16();
+        Ok((status, answer.bytes().await.map_err(offline)?.into()))
     }
 
     /// Opens the socket. The upgrade goes through the client that requests use: tungstenite's own handshake would
     /// write the whole request, token and all, to the log at TRACE.
     pub async fn open_socket(&self, token: &Secret) -> std::result::Result<PokeSocket, Failure> {
+        if let Some(wire) = &self.wire {
+            return match tokio::time::timeout(CONNECT, wire.listen(token)).await {
+                Ok(Ok(pokes)) => Ok(PokeSocket::Wire(pokes)),
+                Ok(Err(401)) => Err(Failure::of(Code::Unauthorized)),
+                _ => Err(Failure::of(Code::Offline)),
+            };
+        }
         let key = generate_key();
         let call = self
             .http()
@@ -178,7 +218,7 @@ impl Egress {
             return Err(Failure::of(Code::ProtocolMismatch));
         }
         let stream = answer.upgrade().await.map_err(offline)?;
-        Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
+        Ok(PokeSocket::Web(Box::new(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)))
     }
 }
 
@@ -199,6 +239,10 @@ fn build() -> reqwest::Result<reqwest::Client> {
 /// The next poke; `None` when the socket is closed or dead.
 pub async fn next_poke(socket: &mut PokeSocket) -> Option<Poke> {
     use futures_util::SinkExt;
+    let socket = match socket {
+        PokeSocket::Web(socket) => socket,
+        PokeSocket::Wire(pokes) => return pokes.recv().await,
+    };
     let mut pinged = false;
     loop {
         match tokio::time::timeout(SILENCE / 2, socket.next()).await {

@@ -19,6 +19,7 @@ use parley_domain::{Clock, Code, Randomness, Timestamp};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::desk::{DeskEntry, Desks, DirLock, SecretsIn};
+use crate::egress::Wire;
 use crate::events::Emitter;
 use crate::keys::passphrase::PassphraseVault;
 use crate::keys::{KeyVault, OsKeyring};
@@ -26,6 +27,7 @@ use crate::live::{Live, lock};
 use crate::notify::Front;
 use crate::os::{OsRandomness, SystemClock};
 use crate::standing::Watch;
+use crate::store::pool::Disk;
 use crate::views::{Event, Me, Phase};
 use crate::{Error, Result};
 pub(crate) use session::blocking;
@@ -55,6 +57,13 @@ impl EngineConfig {
     }
 }
 
+/// What takes the place of the operating system's network and threads in a simulation; the default is the real ones.
+#[derive(Clone, Default)]
+pub struct Outside {
+    pub wire: Option<Arc<dyn Wire>>,
+    pub disk: Option<Arc<dyn Disk>>,
+}
+
 /// A handle to the engine.
 #[derive(Clone)]
 pub struct Engine {
@@ -63,6 +72,7 @@ pub struct Engine {
 
 pub(crate) struct Inner {
     pub config: EngineConfig,
+    pub outside: Outside,
     pub state: RwLock<State>,
     pub events: Emitter,
     pub front: Arc<Mutex<Front>>,
@@ -104,6 +114,11 @@ impl Drop for Inner {
 impl Engine {
     /// Starts an engine. It returns at once; the present desk is opened beside, and [`Event::Phase`] tells when it is.
     pub async fn start(config: EngineConfig) -> Self {
+        Self::start_in(config, Outside::default()).await
+    }
+
+    /// The same over another network and disk.
+    pub async fn start_in(config: EngineConfig, outside: Outside) -> Self {
         let passphrase = PassphraseVault::new(&config.base_dir, config.randomness.clone());
         let engine = Self {
             inner: Arc::new(Inner {
@@ -112,6 +127,7 @@ impl Engine {
                 folder: Mutex::new(None),
                 active_at: Mutex::new(config.clock.now()),
                 config,
+                outside,
                 state: RwLock::new(State::Opening),
                 events: Emitter::start(),
                 front: Arc::default(),

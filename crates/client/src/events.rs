@@ -23,13 +23,20 @@ pub struct Emitter {
 struct Slow {
     event: Event,
     stale: AtomicBool,
-    ready: Notify,
+    ready: Arc<Notify>,
+}
+
+impl Drop for Slow {
+    /// The last emitter is gone: its task looks, and ends.
+    fn drop(&mut self) {
+        self.ready.notify_one();
+    }
 }
 
 impl Emitter {
     /// An emitter whose slow events run in the present runtime, until the emitter is dropped.
     pub fn start() -> Self {
-        let slow = |event| Slow { event, stale: AtomicBool::new(false), ready: Notify::new() };
+        let slow = |event| Slow { event, stale: AtomicBool::new(false), ready: Arc::default() };
         let emitter = Self {
             channel: broadcast::channel(BUFFER).0,
             slow: Arc::new([slow(Event::Lists), slow(Event::Connection), slow(Event::Board)]),
@@ -44,8 +51,9 @@ impl Emitter {
                         drop(all);
                         tokio::time::sleep(EVERY).await;
                     } else {
-                        // Woken by the next event, or looks once a while whether the emitter is still there.
-                        let _ = tokio::time::timeout(Duration::from_secs(1), own.ready.notified()).await;
+                        let ready = own.ready.clone();
+                        drop(all);
+                        ready.notified().await;
                     }
                 }
             });

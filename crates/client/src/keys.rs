@@ -6,7 +6,7 @@
 pub mod passphrase;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use parley_domain::Code;
@@ -28,6 +28,22 @@ pub trait KeyVault: Send + Sync {
     fn set(&self, name: &str, secret: &[u8]) -> Result<()>;
     /// Forgets a secret; nothing happens when there is none.
     fn delete(&self, name: &str) -> Result<()>;
+    /// Whether calls return at once, so that they need no thread of their own.
+    fn is_quick(&self) -> bool {
+        false
+    }
+}
+
+/// Asks a vault, on a thread that may block where that is needed.
+pub(crate) async fn ask<T: Send + 'static>(
+    vault: &Arc<dyn KeyVault>,
+    work: impl FnOnce(&dyn KeyVault) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    if vault.is_quick() {
+        return work(vault.as_ref());
+    }
+    let vault = vault.clone();
+    tokio::task::spawn_blocking(move || work(vault.as_ref())).await.map_err(|_| Error::Closed)?
 }
 
 /// The operating system's keyring: Secret Service, Keychain, Credential Manager. All calls run on one thread of its own,

@@ -26,7 +26,9 @@ mod sync;
 pub mod views;
 mod wipe;
 
-pub use engine::{Engine, EngineConfig};
+pub use egress::{Carried, Wire};
+pub use engine::{Engine, EngineConfig, Outside};
 pub use error::{Error, Result};
 pub use store::create_tables;
 pub use store::outbox::DraftMode;
+pub use store::pool::Disk;

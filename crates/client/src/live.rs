@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use parley_domain::entity::Kind;
+use parley_domain::planted::{Bug, planted};
 use parley_domain::protocol::change::ResyncReason;
 use parley_domain::protocol::intent::{Command, Outcome};
 use parley_domain::{Clock, Code, ConversationId, InboxId, IntentId, MessageText, Randomness, Timestamp};
@@ -317,13 +318,15 @@ impl Live {
         let restored = matches!(reason, ResyncReason::Lineage | ResyncReason::Invalid);
         if restored {
             self.mark_offered_before().await?;
+        } else {
+            self.ask_for_offered().await?;
         }
         let touched = self
             .stores
             .replica
             .write(Urgency::Background, move |tx| {
                 let mut touched = Touched::default();
-                if reason == ResyncReason::Permission {
+                if reason == ResyncReason::Permission && !planted(Bug::PermissionNotHidden) {
                     touched = apply::hide_outside(tx, &allowed.into_iter().collect())?;
                 }
                 if restored {
@@ -338,6 +341,28 @@ impl Live {
             self.refuse_orphans().await?;
         }
         self.tell(touched, true);
+        Ok(())
+    }
+
+    /// What was offered before a snapshot may have been accepted before it, and then no pull brings its outcome: it is asked for.
+    async fn ask_for_offered(&self) -> Result<()> {
+        let _edits = self.edits.lock().await;
+        let mut marked = self.pending().as_ref().clone();
+        for item in marked.iter_mut().filter(|item| item.offered && item.state == PendingState::Queued) {
+            item.ask = true;
+        }
+        self.replace_pending(marked).await
+    }
+
+    /// Offers these again: the server does not know them, and their roots are here.
+    pub async fn offer_again(&self, ids: &BTreeSet<IntentId>) -> Result<()> {
+        let _edits = self.edits.lock().await;
+        let mut marked = self.pending().as_ref().clone();
+        for item in marked.iter_mut().filter(|item| ids.contains(&item.intent.id)) {
+            item.ask = false;
+        }
+        self.replace_pending(marked).await?;
+        lock(&self.answered).retain(|id| !ids.contains(id));
         Ok(())
     }
 

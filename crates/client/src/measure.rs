@@ -30,14 +30,14 @@ impl BareStore {
     /// New files.
     pub async fn create(dir: &Path) -> Result<Self> {
         make_dir(dir)?;
-        let stores = Stores::create(dir, DESK, &keys(), DirLock::take(dir)?)?;
+        let stores = Stores::create(dir, DESK, &keys(), DirLock::take(dir)?, None)?;
         stores.replica.write_durable(Urgency::Person, Durability::Full, |tx| session::save(tx, &nobody())).await?;
         Ok(Self { stores, upto: 0 })
     }
 
     /// The files of an earlier [`BareStore::create`].
     pub fn open(dir: &Path) -> Result<Self> {
-        let (stores, _) = Stores::open(dir, DESK, &keys(), DirLock::take(dir)?)?;
+        let (stores, _) = Stores::open(dir, DESK, &keys(), DirLock::take(dir)?, None)?;
         Ok(Self { stores, upto: 0 })
     }
 

@@ -16,6 +16,7 @@ use crate::gate::{Gate, may_send};
 use crate::limits::NOTE_MAX;
 use crate::message::{Direction, Message};
 use crate::permission::{Actor, Permission, allows};
+use crate::planted::{Bug, planted};
 use crate::protocol::intent::{Command, Intent};
 use crate::{Code, ConversationId, Timestamp};
 
@@ -205,7 +206,9 @@ fn try_decide(intent: &Intent, actor: &Actor, rows: &RowSet, now: Timestamp) -> 
             if add.iter().any(|label| rows.label(*label).is_none()) {
                 return Err(Code::NotFound);
             }
-            let labels: BTreeSet<_> = row.labels.union(add).copied().filter(|label| !remove.contains(label)).collect();
+            let none = BTreeSet::new();
+            let known = if planted(Bug::LabelsOverwritten) && !add.is_empty() { &none } else { &row.labels };
+            let labels: BTreeSet<_> = known.union(add).copied().filter(|label| !remove.contains(label)).collect();
             if labels == row.labels {
                 return Ok(Vec::new());
             }
@@ -216,7 +219,7 @@ fn try_decide(intent: &Intent, actor: &Actor, rows: &RowSet, now: Timestamp) -> 
         Command::MarkRead { conversation, upto } => {
             permitted(Permission::ReadConversations)?;
             let row = visible(*conversation)?;
-            if row.read_upto >= *upto {
+            if row.read_upto == *upto || (row.read_upto > *upto && !planted(Bug::ReadMarkRegress)) {
                 return Ok(Vec::new());
             }
             let mut changed = row.clone();

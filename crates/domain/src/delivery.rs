@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::planted::{Bug, planted};
 use crate::{Code, Timestamp};
 
 /// Where an outgoing message stands.
@@ -136,7 +137,8 @@ impl Delivery {
             // The earliest report stands, so the result does not depend on the order of arrival.
             *slot = Some(slot.map_or(at, |known| known.min(at)));
         }
-        if state.rank() > self.state.rank() {
+        let late = planted(Bug::StatusRegress) && state.rank() >= DeliveryState::Sent.rank();
+        if state.rank() > self.state.rank() || late {
             self.state = state;
         }
         *self != before

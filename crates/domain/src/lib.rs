@@ -25,6 +25,7 @@ pub mod order;
 pub mod outward;
 pub mod permission;
 pub mod personal;
+pub mod planted;
 pub mod policy;
 pub mod protocol;
 pub mod time;

@@ -14,12 +14,14 @@ use fs4::fs_std::FileExt;
 use parley_domain::limits::SIGN_IN_HELD_BACK;
 use parley_domain::time::{DAY, new_uuid};
 use parley_domain::{Clock, Randomness, Timestamp};
+use parley_meta::graph::Wire;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::admin::{Admin, socket};
+use crate::by_hand::ByHand;
 use crate::config::{Config, Database};
 use crate::db::Db;
 use crate::egress::Egress;
@@ -140,8 +142,13 @@ impl Core {
         self.numbers_changed.swap(false, Ordering::SeqCst)
     }
 
+    /// Tells everything that runs to end.
+    pub(crate) fn stop_at_once(&self) {
+        let _ = self.stopping.send(true);
+    }
+
     /// Closes the database and gives the data directory back.
-    async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.db.close().await;
         if let Ok(mut lock) = self.lock.lock() {
             drop(lock.take());
@@ -167,6 +174,18 @@ impl App {
     /// # Errors
     /// [`Error::AlreadyOpen`] when another process has the directory; otherwise what cannot be opened.
     pub async fn open(config: Config, deps: Deps) -> Result<Self> {
+        Self::open_with(config, deps, Egress::new()?).await
+    }
+
+    /// The same with Graph calls over another wire than HTTP.
+    ///
+    /// # Errors
+    /// As for [`App::open`].
+    pub async fn open_over(config: Config, deps: Deps, graph: Arc<dyn Wire>) -> Result<Self> {
+        Self::open_with(config, deps, Egress::over(graph)).await
+    }
+
+    async fn open_with(config: Config, deps: Deps, egress: Egress) -> Result<Self> {
         make_directory(&config.data)?;
         let lock = take_lock(&config.data)?;
         egress::check(&config.graph_url)?;
@@ -181,7 +200,6 @@ impl App {
         let today = db::leaving::calls_since(db.reader(), Timestamp(now.0 - now.0.rem_euclid(DAY))).await?;
         let leaving = Gatekeeper::new(&config.on, &config.off, now, today)?;
         let (ingest, waiting) = ingest::channel();
-        let egress = Egress::new()?;
         let mailer = config.smtp.as_ref().map(Mailer::new).transpose()?;
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let quota = Arc::new(Quota::new(config.limits, deps.clock.clone()));
@@ -253,8 +271,7 @@ impl App {
                 tracing::error!(%error, "the listener failed");
             }
         });
-        let woken = core.clone();
-        let ingest = tokio::spawn(ingest::write(core.db.clone(), waiting, move || woken.feed()));
+        let ingest = ingest_writer(&core, waiting);
         let mut work = vec![
             tokio::spawn(apply::run(core.clone())),
             tokio::spawn(outbox::run(core.clone())),
@@ -269,10 +286,26 @@ impl App {
         Ok(Running { address, core, http, ingest, work })
     }
 
+    /// The same without a listener, and with every step at the caller's word.
+    ///
+    /// # Errors
+    /// The app is served already, or the database failed.
+    pub async fn by_hand(&self) -> Result<ByHand> {
+        let waiting = self.waiting.lock().map_err(|_| Error::Stopping)?.take();
+        let waiting = waiting.ok_or(Error::Config("the app is served already".to_owned()))?;
+        ByHand::start(self.core.clone(), ingest_writer(&self.core, waiting)).await
+    }
+
     /// Closes the database without serving.
     pub async fn close(self) {
         self.core.close().await;
     }
+}
+
+/// The task that stores webhook bodies.
+fn ingest_writer(core: &Arc<Core>, waiting: mpsc::Receiver<Waiting>) -> JoinHandle<()> {
+    let woken = core.clone();
+    tokio::spawn(ingest::write(core.db.clone(), waiting, move || woken.feed()))
 }
 
 /// Ends when the server stops.

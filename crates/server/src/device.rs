@@ -45,7 +45,7 @@ pub async fn contact(core: &Core, ctx: &WorkspaceCtx, request: ContactRequest) -
     if request.receipts.len() > RECEIPTS {
         return Err(Error::Refused(Code::BadRequest, "too many receipts"));
     }
-    let outbox_key = request.outbox_key.as_ref().map(|key| bytes_of(key)).transpose()?;
+    let outbox_key = request.outbox_key.as_ref().map(bytes_of).transpose()?;
     let key = envelope::key(core, Some(ctx.workspace())).await?;
     // Drawn before the transaction, so that it can run again.
     let mut fresh = Zeroizing::new([0u8; 32]);

@@ -11,11 +11,11 @@ pub mod mail;
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use parley_domain::outward::is_public;
-use parley_meta::graph::{CALL_TIMEOUT, GraphClient, VERSION};
+use parley_meta::graph::{CALL_TIMEOUT, GraphClient, VERSION, Wire};
 use reqwest::Url;
 
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 /// The server's way out.
 #[derive(Debug)]
 pub struct Egress {
-    http: reqwest::Client,
+    graph: Arc<dyn Wire>,
     clients: Mutex<HashMap<String, GraphClient>>,
 }
 
@@ -42,7 +42,12 @@ impl Egress {
             .timeout(CALL_TIMEOUT)
             .build()
             .map_err(|_| Error::Config("the HTTP client cannot be made".to_owned()))?;
-        Ok(Self { http, clients: Mutex::default() })
+        Ok(Self::over(Arc::new(http)))
+    }
+
+    /// A way out whose Graph calls go over another wire.
+    pub fn over(graph: Arc<dyn Wire>) -> Self {
+        Self { graph, clients: Mutex::default() }
     }
 
     /// A Graph client for an address that an administrator set.
@@ -55,7 +60,7 @@ impl Egress {
             return Ok(client.clone());
         }
         check(base_url)?;
-        let client = GraphClient::new(self.http.clone(), base_url, VERSION);
+        let client = GraphClient::over(self.graph.clone(), base_url, VERSION);
         clients.insert(base_url.to_owned(), client.clone());
         Ok(client)
     }

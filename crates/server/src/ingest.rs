@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use parley_domain::limits::GROUP_COMMIT_EVENTS;
+use parley_domain::planted::{Bug, planted};
 use parley_domain::protocol::session::Secret;
 use parley_domain::{AppId, Code};
 use parley_meta::webhook::signature;
@@ -92,6 +93,9 @@ pub async fn receive(core: &Core, app: AppId, signature: Option<&str>, body: &[u
     core.ingest
         .try_send(Waiting { event, done })
         .map_err(|_| Error::Refused(Code::RateLimited, "too many webhooks wait"))?;
+    if planted(Bug::AckBeforeCommit) {
+        return Ok(());
+    }
     match durable.await {
         Ok(true) => Ok(()),
         _ => Err(Error::Stopping),
@@ -119,6 +123,9 @@ pub fn channel() -> (mpsc::Sender<Waiting>, mpsc::Receiver<Waiting>) {
 pub async fn write(db: Db, mut waiting: mpsc::Receiver<Waiting>, stored: impl Fn()) {
     let mut group = Vec::with_capacity(GROUP_COMMIT_EVENTS);
     while waiting.recv_many(&mut group, GROUP_COMMIT_EVENTS).await > 0 {
+        if planted(Bug::AckBeforeCommit) {
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        }
         let (events, senders): (Vec<_>, Vec<_>) = group.drain(..).map(|one| (one.event, one.done)).unzip();
         let durable = match raw::store(&db, events).await {
             Ok(()) => true,

@@ -63,13 +63,22 @@ fn sweeps(now: Timestamp) -> [Job; 4] {
     [sweep("expire", HOUR), sweep("access", HOUR), sweep("tombstones", HOUR), sweep("audit_checkpoints", 10 * SECOND)]
 }
 
+/// Plans the server's own sweeps, where they are not planned yet.
+///
+/// # Errors
+/// The database failed.
+pub async fn plan(core: &Core) -> Result<()> {
+    for job in sweeps(core.now()) {
+        jobs::enqueue(core.db.writer(), &job).await?;
+    }
+    Ok(())
+}
+
 /// Runs jobs until the server stops.
 pub async fn run(core: Arc<Core>) {
     let mut stop = core.until_stopping();
-    for job in sweeps(core.now()) {
-        if let Err(error) = jobs::enqueue(core.db.writer(), &job).await {
-            tracing::error!(%error, kind = job.kind, "a sweep could not be planned");
-        }
+    if let Err(error) = plan(&core).await {
+        tracing::error!(%error, "the sweeps could not be planned");
     }
     while !core.stopping() {
         match step(&core).await {

@@ -11,6 +11,7 @@ pub mod app;
 pub mod apply;
 pub mod audit;
 pub mod backup;
+mod by_hand;
 pub mod config;
 pub mod db;
 pub mod device;
@@ -37,5 +38,6 @@ pub mod system;
 mod tries;
 
 pub use app::{App, Deps, Running};
+pub use by_hand::{ByHand, Ear, Heard, InHand};
 pub use config::{Config, Database};
 pub use error::{Error, Result};

@@ -81,6 +81,13 @@ impl Queue {
         self.outstanding.send_modify(|n| *n = n.saturating_sub(1));
     }
 
+    /// Takes every event out, for somebody who delivers them in another way.
+    pub fn take(&self) -> Vec<Event> {
+        let events: Vec<Event> = self.lock().events.drain(..).collect();
+        self.outstanding.send_modify(|n| *n = n.saturating_sub(events.len()));
+        events
+    }
+
     /// Points the webhook elsewhere; what waits is tried at once.
     pub fn set_url(&self, url: Option<String>) {
         let mut waiting = self.lock();

@@ -23,6 +23,11 @@ impl Cut {
     pub fn now(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
+
+    /// Whether it was cut.
+    pub fn is_cut(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 /// A connection that obeys its [`Cut`].
@@ -34,7 +39,7 @@ pub struct Cuttable {
 
 impl Cuttable {
     fn alive(&self) -> io::Result<()> {
-        if self.cut.0.load(Ordering::SeqCst) {
+        if self.cut.is_cut() {
             // A reset, not an orderly end.
             let _ = self.inner.set_zero_linger();
             return Err(io::ErrorKind::ConnectionReset.into());

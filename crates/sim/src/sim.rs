@@ -57,30 +57,35 @@ pub(crate) fn loopback_client() -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(30)).build()
 }
 
+/// A platform where nothing happened yet.
+pub(crate) fn fresh(config: &SimConfig) -> std::io::Result<State> {
+    Ok(State {
+        mint: Mint::new(config.seed, (config.clock)()),
+        send_rng: ids::send_randomness(config.seed),
+        people: Vec::new(),
+        inbound: HashMap::new(),
+        outbound: HashMap::new(),
+        media: HashMap::new(),
+        templates: template::starting_set(),
+        next_sends: VecDeque::new(),
+        ledger: Ledger::open(config.ledger_path.as_deref())?,
+        token: config.access_token.clone(),
+        subscribed: true,
+        number_rate: HashMap::new(),
+        pair_rate: HashMap::new(),
+        refused: BTreeMap::new(),
+        faults: BTreeMap::new(),
+        read_marks: Vec::new(),
+    })
+}
+
 impl MetaSim {
     /// Binds the port, opens the ledger, starts delivering.
     pub async fn start(config: SimConfig) -> Result<Self, SimError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
         let base_url = format!("http://{}", listener.local_addr()?);
         let client = loopback_client()?;
-        let state = State {
-            mint: Mint::new(config.seed, (config.clock)()),
-            send_rng: ids::send_randomness(config.seed),
-            people: Vec::new(),
-            inbound: HashMap::new(),
-            outbound: HashMap::new(),
-            media: HashMap::new(),
-            templates: template::starting_set(),
-            next_sends: VecDeque::new(),
-            ledger: Ledger::open(config.ledger_path.as_deref())?,
-            token: config.access_token.clone(),
-            subscribed: true,
-            number_rate: HashMap::new(),
-            pair_rate: HashMap::new(),
-            refused: BTreeMap::new(),
-            faults: BTreeMap::new(),
-            read_marks: Vec::new(),
-        };
+        let state = fresh(&config)?;
         let config = Arc::new(config);
         let queue = Arc::new(Queue::new(config.webhook_url.clone()));
         let runtime = tokio::runtime::Handle::current();

@@ -27,7 +27,10 @@ impl Engine {
     /// What an invitation is for. Nobody needs to be signed in.
     pub async fn invitation_offer(&self, server: &str, token: &str) -> Result<InvitationOffer> {
         let (server, token) = invitation(server, token)?;
-        Egress::new(server).call::<Offer>(None, &InvitationRequest { token }).await.map_err(refused)
+        Egress::new(server, self.inner.outside.wire.clone())
+            .call::<Offer>(None, &InvitationRequest { token })
+            .await
+            .map_err(refused)
     }
 
     /// Takes an invitation: makes the member, signs in on this computer and starts the first sync.

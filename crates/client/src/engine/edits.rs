@@ -7,6 +7,7 @@ use parley_domain::content::Content;
 use parley_domain::conversation::Status;
 use parley_domain::decide::Decision;
 use parley_domain::entity::{Entity, Key, Kind, Root};
+use parley_domain::planted::{Bug, planted};
 use parley_domain::protocol::intent::{Command, Intent};
 use parley_domain::{
     Code, ConversationId, IntentId, LabelId, MemberId, MessageId, MessageText, OrderId, StageId, Timestamp, time,
@@ -233,6 +234,7 @@ async fn edit_now(live: &Live, command: Command, clears: Option<(ConversationId,
     }
     let mut item = Pending { place: 0, intent, state: PendingState::Queued, offered: false, before: false, ask: false };
     let stored = item.clone();
+    let durable = !planted(Bug::EditNotDurable);
     item.place = live
         .stores
         .outbox
@@ -240,7 +242,7 @@ async fn edit_now(live: &Live, command: Command, clears: Option<(ConversationId,
             if let Some((conversation, mode)) = clears {
                 outbox::save_draft(tx, conversation, mode, "", now)?;
             }
-            outbox::put(tx, &stored)
+            if durable { outbox::put(tx, &stored) } else { Ok(0) }
         })
         .await?;
     crash::point("edit_stored");

@@ -43,6 +43,14 @@ impl Engine {
         self.live()?.stores.replica.read(crate::store::all_rows).await
     }
 
+    /// Everything that the server changed up to this `seq` is in [`Engine::held`]; `None` while a snapshot or a backfill runs, or
+    /// something hidden is still to be deleted.
+    pub async fn reached(&self) -> Result<Option<u64>> {
+        let at = self.live()?.stores.replica.read(crate::store::session::position).await?;
+        let whole = at.cursor.is_some() && at.backfill.is_empty() && !at.gone && !at.sweep && at.upto > 0;
+        Ok(whole.then_some(at.upto))
+    }
+
     /// Counts and the workspace's own rows.
     pub async fn sidebar(&self) -> Result<Sidebar> {
         let live = self.live()?;

@@ -41,7 +41,7 @@ impl Engine {
         if !matches!(self.state(), State::Blocked { code: Code::WrongKey } | State::Ready(_) | State::Locked(_)) {
             return Err(Code::Conflict.into());
         }
-        let egress = Egress::new(ServerUrl::parse(&entry.server)?);
+        let egress = Egress::new(ServerUrl::parse(&entry.server)?, self.inner.outside.wire.clone());
         let device_key = self.own_device_key(&entry).await?;
         let request = SignInRequest {
             email: Email::new(email.trim()),
@@ -107,10 +107,11 @@ impl Engine {
         let heard = Heard::now(session.server_time, reading(config.clock.as_ref()));
         let kept = Kept::new(heard, DevicePolicy::default().of(session.role));
         let (dir, wrapped, at) = (entry.dir.clone(), parts.clone(), path.clone());
+        let disk = self.inner.outside.disk.clone();
         let (stores, keys) = blocking(move || {
             let mut keys = StoreKeys::random(config.randomness.as_ref());
             keys.outbox = outbox;
-            Ok((Stores::rebuild(&at, &dir, &keys, folder)?, keys))
+            Ok((Stores::rebuild(&at, &dir, &keys, folder, disk)?, keys))
         })
         .await?;
         let saved = signed_in.clone();

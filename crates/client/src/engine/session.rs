@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parley_domain::lease::{Heard, Standing};
 use parley_domain::permission::Role;
+use parley_domain::planted::{Bug, planted};
 use parley_domain::policy::DevicePolicy;
 use parley_domain::protocol::access::Nothing;
 use parley_domain::protocol::device::{Deed, Receipt, ReceiptsRequest, WipeReason};
@@ -73,7 +74,7 @@ impl Engine {
         if matches!(self.state(), State::Ready(_) | State::Locked(_)) {
             return Err(Code::Conflict.into());
         }
-        let egress = Egress::new(server);
+        let egress = Egress::new(server, self.inner.outside.wire.clone());
         let config = &self.inner.config;
         let dir = new_dir(config.clock.as_ref(), config.randomness.as_ref());
         let (_, vault) = self.vault_for_new();
@@ -232,12 +233,13 @@ impl Engine {
         let folder = lock(&self.inner.folder).take().ok_or(Code::AlreadyOpen)?;
         let dir = entry.dir.clone();
         let outbox_key = Zeroizing::new(keys.outbox);
-        let (stores, mended) = blocking(move || Stores::open(&path, &dir, &keys, folder)).await?;
+        let disk = self.inner.outside.disk.clone();
+        let (stores, mended) = blocking(move || Stores::open(&path, &dir, &keys, folder, disk)).await?;
         let signed_in = match stores.replica.read(session::load).await? {
             Some(signed_in) => signed_in,
             None => start_over(&stores, &entry).await?,
         };
-        let egress = Egress::new(ServerUrl::parse(&signed_in.server)?);
+        let egress = Egress::new(ServerUrl::parse(&signed_in.server)?, self.inner.outside.wire.clone());
         let hold = self.hold(&entry, parts, outbox_key);
         let live = self.assemble(hold, watch, stores, signed_in, egress).await?;
         *lock(&live.mended) = mended.code();
@@ -281,7 +283,7 @@ impl Engine {
 
     async fn begin(&self, dir: &str, secret: Zeroizing<Vec<u8>>, egress: Egress, session: &Session) -> Result<()> {
         let config = self.inner.config.clone();
-        let (path, desk) = (config.base_dir.join(dir), dir.to_owned());
+        let (path, desk, disk) = (config.base_dir.join(dir), dir.to_owned(), self.inner.outside.disk.clone());
         let parts = Parts { secret: secret.clone(), lease: None, pin: None };
         let heard = Heard::now(session.server_time, reading(config.clock.as_ref()));
         let kept = Kept::new(heard, DevicePolicy::default().of(session.role));
@@ -292,7 +294,7 @@ impl Engine {
             let keys = StoreKeys::random(config.randomness.as_ref());
             keyfile::create(&path, &desk, &wrapped, &keys, config.randomness.as_ref())?;
             let watch = Watch::begin(&path, &secret, kept)?;
-            Ok((Stores::create(&path, &desk, &keys, lock_taken)?, watch, Zeroizing::new(keys.outbox)))
+            Ok((Stores::create(&path, &desk, &keys, lock_taken, disk)?, watch, Zeroizing::new(keys.outbox)))
         })
         .await?;
         let signed_in = SignedIn::new(egress.server().as_str(), session);
@@ -542,7 +544,7 @@ async fn start_over(stores: &Stores, entry: &DeskEntry) -> Result<SignedIn> {
 /// Draws the difference between outbox and replica, both ways, before the first read.
 pub(super) async fn reconcile(live: &Live) -> Result<()> {
     let settled = live.stores.replica.read(apply::settled).await?;
-    if !settled.is_empty() {
+    if !settled.is_empty() && !planted(Bug::SettledForgotten) {
         live.carry_out(settled).await?;
     }
     if recover_lost(live).await? {

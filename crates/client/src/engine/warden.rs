@@ -63,7 +63,7 @@ impl Engine {
     /// A contact while the files are closed. One that waited for it is opened, as far as its PIN allows. Call with `change` held.
     pub(super) async fn knock(&self, shut: &Shut) -> Result<()> {
         let entry = &shut.entry;
-        let egress = Egress::new(ServerUrl::parse(&entry.server)?);
+        let egress = Egress::new(ServerUrl::parse(&entry.server)?, self.inner.outside.wire.clone());
         let auth = Auth::new(self.vault_of(entry), self.inner.config.clock.clone(), &entry.dir, entry.device);
         let heard = async {
             let (token, session) = auth.token(&egress).await?;

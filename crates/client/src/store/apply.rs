@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use parley_domain::content::Content;
 use parley_domain::entity::{Entity, Key, Kind};
 use parley_domain::message::Direction;
+use parley_domain::planted::{Bug, planted};
 use parley_domain::protocol::change::Row;
 use parley_domain::protocol::intent::{Command, Outcome, Verdict};
 use parley_domain::{ConversationId, InboxId, IntentId, MessageId, PersonName, Phone, Username};
@@ -76,11 +77,11 @@ pub struct Applied {
 pub fn apply(connection: &Connection, slice: &Slice, pending: &[Pending], signed_in: &SignedIn) -> Result<Applied> {
     let mut applied = Applied::default();
     let generation = session::generation(connection)?;
-    for root in &slice.gone {
+    for root in slice.gone.iter().filter(|_| !planted(Bug::GoneIgnored)) {
         hide(connection, *root, &mut applied.touched)?;
         applied.hid = true;
     }
-    for root in &slice.enter {
+    for root in slice.enter.iter().filter(|_| !planted(Bug::EnterIgnored)) {
         connection
             .prepare_cached("INSERT OR IGNORE INTO backfill VALUES (?1, ?2, NULL)")?
             .execute(params![root.kind.as_str(), Id(root.id)])?;
@@ -109,6 +110,7 @@ pub fn apply(connection: &Connection, slice: &Slice, pending: &[Pending], signed
         if beside.is_some() {
             let json = row.entity.as_ref().map(serde_json::to_string).transpose()?;
             overlay::set_confirmed(connection, row.key, row.seq, json)?;
+            rows::named_in(connection, row.key, generation)?;
             rebase = true;
             continue;
         }

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use cipher::{Key, Purpose};
 use heal::{Alarm, Mended};
 use parley_domain::Code;
-use pool::{Db, Urgency};
+use pool::{Db, Disk, Urgency};
 use rusqlite::Connection;
 use schema::Step;
 use zeroize::Zeroizing;
@@ -46,6 +46,9 @@ use crate::keyfile::StoreKeys;
 use crate::{Error, Result};
 
 const READERS: usize = 2;
+
+/// Another disk than the operating system's, where there is one.
+pub type SomeDisk = Option<Arc<dyn Disk>>;
 
 /// The open files of a desk. Fields are dropped in order: connections close before the lock is released.
 pub struct Stores {
@@ -64,7 +67,7 @@ const FILES: [(&str, &[Step]); 3] = [(REPLICA, schema::REPLICA), ("outbox", sche
 
 impl Stores {
     /// Makes the files of a new desk. `desk` is written into each, so that files cannot be swapped between desks.
-    pub fn create(dir: &Path, desk: &str, keys: &StoreKeys, lock: DirLock) -> Result<Self> {
+    pub fn create(dir: &Path, desk: &str, keys: &StoreKeys, lock: DirLock, disk: SomeDisk) -> Result<Self> {
         let mut connections = Vec::with_capacity(3);
         for ((path, key), (name, steps)) in sealed(dir, keys).into_iter().zip(FILES) {
             let connection = cipher::open(&path, &key, Purpose::Create)?;
@@ -74,11 +77,11 @@ impl Stores {
             }
             connections.push(connection);
         }
-        Self::start(dir, keys, connections, lock)
+        Self::start(dir, keys, connections, lock, disk)
     }
 
     /// Opens the outbox of a desk whose other files nothing opens any more, and makes those anew.
-    pub fn rebuild(dir: &Path, desk: &str, keys: &StoreKeys, lock: DirLock) -> Result<Self> {
+    pub fn rebuild(dir: &Path, desk: &str, keys: &StoreKeys, lock: DirLock, disk: SomeDisk) -> Result<Self> {
         let [replica, outbox, media] = paths(dir);
         // The key is proved before anything is deleted.
         drop(cipher::open(&outbox, &keys.outbox, Purpose::Write)?);
@@ -91,12 +94,12 @@ impl Stores {
             }
             schema::create(&cipher::open(path, key, Purpose::Create)?, name, desk, steps)?;
         }
-        Self::open(dir, desk, keys, lock).map(|(stores, _)| stores)
+        Self::open(dir, desk, keys, lock, disk).map(|(stores, _)| stores)
     }
 
     /// Opens the files of a desk. One that is missing or damaged is set aside and made anew ([`heal`]); one from a newer build
     /// is left alone, with [`parley_domain::Code::StoreNewer`].
-    pub fn open(dir: &Path, desk: &str, keys: &StoreKeys, lock: DirLock) -> Result<(Self, Mended)> {
+    pub fn open(dir: &Path, desk: &str, keys: &StoreKeys, lock: DirLock, disk: SomeDisk) -> Result<(Self, Mended)> {
         let left = heal::left(dir, &paths(dir))?;
         let mut connections = Vec::with_capacity(3);
         let mut renewed = [false; 3];
@@ -131,18 +134,30 @@ impl Stores {
         }
         let [replica, outbox, media] = renewed;
         let mended = Mended { replica: replica || fell_back, outbox, media };
-        Ok((Self::start(dir, keys, connections, lock)?, mended))
+        Ok((Self::start(dir, keys, connections, lock, disk)?, mended))
     }
 
-    fn start(dir: &Path, keys: &StoreKeys, connections: Vec<Connection>, lock: DirLock) -> Result<Self> {
+    fn start(
+        dir: &Path,
+        keys: &StoreKeys,
+        connections: Vec<Connection>,
+        lock: DirLock,
+        disk: SomeDisk,
+    ) -> Result<Self> {
         let alarm = Arc::new(Alarm::set(dir)?);
         let [replica, outbox, media] = paths(dir);
         let mut connections = connections.into_iter();
-        let mut next = || connections.next().ok_or(Error::Closed);
+        let mut start = |path, key, readers, full| {
+            let writer = connections.next().ok_or(Error::Closed)?;
+            match &disk {
+                Some(disk) => Ok(Db::here(writer, disk.clone(), full, alarm.clone())),
+                None => Db::start(path, key, writer, readers, full, alarm.clone()),
+            }
+        };
         Ok(Self {
-            replica: Db::start(&replica, &keys.replica, next()?, READERS, false, alarm.clone())?,
-            outbox: Db::start(&outbox, &keys.outbox, next()?, 1, true, alarm.clone())?,
-            media: Db::start(&media, &keys.media, next()?, 0, false, alarm.clone())?,
+            replica: start(&replica, &keys.replica, READERS, false)?,
+            outbox: start(&outbox, &keys.outbox, 1, true)?,
+            media: start(&media, &keys.media, 0, false)?,
             alarm,
             _lock: lock,
         })

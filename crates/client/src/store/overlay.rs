@@ -62,6 +62,8 @@ pub fn rebase(connection: &Connection, pending: &[Pending], actor: &Actor, touch
         }
     }
     for (key, seq, entity) in kept {
+        // Taking an edit off does not make a row newer: what the running snapshot does not name must still go at its end.
+        let generation = rows::generation_of(connection, key)?.unwrap_or(generation);
         match entity {
             Some(json) => rows::write(connection, &serde_json::from_str(&json)?, seq, generation, touched)?,
             None => rows::delete(connection, key, touched)?,
@@ -103,6 +105,7 @@ pub fn draw(connection: &Connection, item: &Pending, actor: &Actor, touched: &mu
     for entity in entities {
         keep_confirmed(connection, entity.key())?;
         let seq = rows::seq_of(connection, entity.key())?.unwrap_or(0);
+        let generation = rows::generation_of(connection, entity.key())?.unwrap_or(generation);
         match (&entity, code) {
             (Entity::Message(message), Some(code)) => {
                 messages::write(connection, message, Some(code), seq, generation)?;

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -85,16 +86,35 @@ impl Lane {
     }
 }
 
+/// A disk whose pace a simulation decides: it takes the place of the threads, so that what waits is decided by a clock alone.
+pub trait Disk: Send + Sync {
+    /// How long the next job takes.
+    fn pace(&self) -> Option<Duration>;
+}
+
+/// The one connection of a file without threads.
+struct Here {
+    connection: Mutex<Connection>,
+    disk: Arc<dyn Disk>,
+}
+
 /// An open file.
 pub struct Db {
     writer: Arc<Lane>,
     readers: Arc<Lane>,
     threads: Vec<JoinHandle<()>>,
+    here: Option<Here>,
     full: bool,
     alarm: Arc<Alarm>,
 }
 
 impl Db {
+    /// Without threads: each job runs where it is asked for, when the disk has taken its time.
+    pub fn here(connection: Connection, disk: Arc<dyn Disk>, full: bool, alarm: Arc<Alarm>) -> Self {
+        let here = Some(Here { connection: Mutex::new(connection), disk });
+        Self { writer: Arc::default(), readers: Arc::default(), threads: Vec::new(), here, full, alarm }
+    }
+
     /// Takes over the writer and opens readers beside it. `full` is the file's own durability.
     /// A damaged page rings `alarm`.
     pub fn start(
@@ -106,7 +126,8 @@ impl Db {
         alarm: Arc<Alarm>,
     ) -> Result<Self> {
         writer.execute_batch(if full { "PRAGMA synchronous = FULL;" } else { "PRAGMA synchronous = NORMAL;" })?;
-        let mut db = Self { writer: Arc::default(), readers: Arc::default(), threads: Vec::new(), full, alarm };
+        let mut db =
+            Self { writer: Arc::default(), readers: Arc::default(), threads: Vec::new(), here: None, full, alarm };
         db.spawn("store-write", db.writer.clone(), writer)?;
         for _ in 0..readers {
             db.spawn_reader(path, key)?;
@@ -201,22 +222,33 @@ impl Db {
         urgency: Urgency,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        if let Some(here) = &self.here {
+            if let Some(pace) = here.disk.pace() {
+                tokio::time::sleep(pace).await;
+            }
+            let done = work(&mut here.connection.lock().unwrap_or_else(PoisonError::into_inner));
+            return heeded(&self.alarm, done);
+        }
         let (answer, answered) = oneshot::channel();
         let alarm = self.alarm.clone();
         lane.put(
             urgency,
             Box::new(move |connection| {
-                let done = work(connection);
-                if let Err(error) = &done
-                    && error.is_damage()
-                {
-                    alarm.ring();
-                }
-                let _ = answer.send(done);
+                let _ = answer.send(heeded(&alarm, work(connection)));
             }),
         );
         answered.await.unwrap_or(Err(Error::Closed))
     }
+}
+
+/// Damage rings the alarm.
+fn heeded<T>(alarm: &Alarm, done: Result<T>) -> Result<T> {
+    if let Err(error) = &done
+        && error.is_damage()
+    {
+        alarm.ring();
+    }
+    done
 }
 
 fn transact<T>(connection: &mut Connection, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {

@@ -37,11 +37,22 @@ pub fn table(kind: Kind) -> &'static str {
     }
 }
 
-/// Whether a row came with this generation; also when there is none, or its confirmed form is kept beside it.
-pub fn is_of(connection: &Connection, key: Key, generation: i64) -> Result<bool> {
+/// The generation with which a shown row came, if there is one.
+pub fn generation_of(connection: &Connection, key: Key) -> Result<Option<i64>> {
     let sql = format!("SELECT generation FROM {} WHERE id = ?1", table(key.kind));
-    let of: Option<i64> = connection.prepare_cached(&sql)?.query_row([Id(key.id)], |row| row.get(0)).optional()?;
-    Ok(of.is_none_or(|of| of >= generation))
+    Ok(connection.prepare_cached(&sql)?.query_row([Id(key.id)], |row| row.get(0)).optional()?)
+}
+
+/// Whether a row came with this generation; also when there is none.
+pub fn is_of(connection: &Connection, key: Key, generation: i64) -> Result<bool> {
+    Ok(generation_of(connection, key)?.is_none_or(|of| of >= generation))
+}
+
+/// Notes that the server named a shown row in this generation, though its own form is kept beside it.
+pub fn named_in(connection: &Connection, key: Key, generation: i64) -> Result<()> {
+    let sql = format!("UPDATE {} SET generation = ?2 WHERE id = ?1", table(key.kind));
+    connection.prepare_cached(&sql)?.execute(params![Id(key.id), generation])?;
+    Ok(())
 }
 
 /// `seq` of the row that is shown, if there is one.

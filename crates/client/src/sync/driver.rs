@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use parley_domain::entity::Key;
 use parley_domain::limits::{PUSH_INTENTS, SLICE_ROWS};
+use parley_domain::planted::{Bug, planted};
 use parley_domain::protocol::change::{BackfillRequest, Poke, PullPage, PullRequest, SnapshotPage, SnapshotRequest};
 use parley_domain::protocol::endpoint::{Backfill, Endpoint, Outcomes, Pull, Push, Snapshot};
-use parley_domain::protocol::intent::{Outcome, OutcomesRequest, PushRequest, Verdict};
+use parley_domain::protocol::intent::{Command, Outcome, OutcomesRequest, PushRequest, Verdict};
 use parley_domain::time::MINUTE;
 use parley_domain::{Code, IntentId, Timestamp};
 use tokio::sync::mpsc;
@@ -97,6 +98,8 @@ pub async fn run(live: Arc<Live>, mut wishes: mpsc::UnboundedReceiver<Wish>) -> 
             None => {
                 let wait = u64::try_from(wake_at.since(live.clock.now())).unwrap_or(0).max(1);
                 tokio::select! {
+                    // What somebody wants goes before the clock.
+                    biased;
                     wish = wishes.recv() => match wish {
                         Some(wish) => input_of(&live, wish).await,
                         None => return End::Closed,
@@ -246,8 +249,16 @@ async fn push(live: &Live) -> Step {
             take_back(live, &fresh).await?;
             return restart(live, failure).await;
         }
-        Err(failure) => return Err(failure),
+        Err(failure) => {
+            if planted(Bug::NewIdOnRetry) {
+                mint_again(live, &request).await?;
+            }
+            return Err(failure);
+        }
     };
+    if planted(Bug::OverlayDroppedEarly) {
+        drop_answered(live, &answer).await?;
+    }
     let mut answered = lock(&live.answered);
     for intent in &request.intents {
         // An intent without an answer was not looked at. One that is blocked waits for outcomes.
@@ -256,6 +267,31 @@ async fn push(live: &Live) -> Step {
         }
     }
     Ok(Progress::default())
+}
+
+/// The defect [`Bug::NewIdOnRetry`].
+async fn mint_again(live: &Live, request: &PushRequest) -> Result<()> {
+    let _edits = live.edits.lock().await;
+    let mut items = live.pending().as_ref().clone();
+    let fresh = || parley_domain::time::new_uuid(live.clock.as_ref(), live.randomness.as_ref());
+    for item in items.iter_mut().filter(|item| request.intents.iter().any(|sent| sent.id == item.intent.id)) {
+        if let Command::SendMessage { message, .. } | Command::AddNote { message, .. } = &mut item.intent.command {
+            *message = parley_domain::MessageId(fresh());
+            item.intent.after.clear();
+        }
+        item.intent.id = IntentId(fresh());
+    }
+    live.replace_pending(items).await?;
+    live.redraw().await
+}
+
+/// The defect [`Bug::OverlayDroppedEarly`].
+async fn drop_answered(live: &Live, answer: &parley_domain::protocol::intent::PushAnswer) -> Result<()> {
+    let _edits = live.edits.lock().await;
+    let applied = |id| answer.answers.iter().any(|one| one.id == id && one.result == Verdict::Applied);
+    let left = live.pending().iter().filter(|item| !applied(item.intent.id)).cloned().collect();
+    live.replace_pending(left).await?;
+    live.redraw().await
 }
 
 /// Unmarks intents that no server has taken anything of.
@@ -268,23 +304,29 @@ async fn take_back(live: &Live, fresh: &BTreeSet<IntentId>) -> Result<()> {
     live.replace_pending(unmarked).await
 }
 
-/// Asks for outcomes by id; an intent that the server does not know was never accepted.
+/// Asks for outcomes by id. An intent that the server does not know was never accepted: it is offered again, or refused when
+/// its root is gone.
 async fn outcomes(live: &Live) -> Step {
     let ids: Vec<IntentId> = live
         .pending()
         .iter()
         .filter(|item| item.ask && item.state == PendingState::Queued)
         .map(|item| item.intent.id)
+        .take(PUSH_INTENTS)
         .collect();
     let answer = call::<Outcomes>(live, &OutcomesRequest { ids: ids.clone() }).await?;
+    let pending = live.pending();
+    let orphans = live.stores.replica.read(move |c| apply::orphans(c, &pending)).await?;
+    let known = |id: &IntentId| answer.outcomes.iter().find(|outcome| outcome.id == *id).cloned();
+    let again: BTreeSet<IntentId> =
+        ids.iter().copied().filter(|id| known(id).is_none() && !orphans.contains(id)).collect();
+    let refused = Verdict::Refused { code: Code::OutOfScope };
     let found: Vec<Outcome> = ids
         .into_iter()
-        .map(|id| {
-            let known = answer.outcomes.iter().find(|outcome| outcome.id == id);
-            let refused = Verdict::Refused { code: Code::OutOfScope };
-            known.cloned().unwrap_or(Outcome { id, verdict: refused, at_seq: 0 })
-        })
+        .filter(|id| !again.contains(id))
+        .map(|id| known(&id).unwrap_or(Outcome { id, verdict: refused, at_seq: 0 }))
         .collect();
+    live.offer_again(&again).await?;
     let slice = Slice {
         rows: Vec::new(),
         enter: Vec::new(),

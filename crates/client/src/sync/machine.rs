@@ -372,7 +372,8 @@ impl Machine {
         let wanted = [
             (contact && !self.authenticated, Work::Authenticate),
             (talk && now >= self.contact_at, Work::Contact),
-            (talk && facts.ask, Work::Outcomes),
+            // Rows first: an outcome drops what is drawn for it.
+            (talk && facts.ask && facts.cursor, Work::Outcomes),
             (talk && (facts.cursor || self.begun) && facts.push && !self.pull_first, Work::Push),
             (talk && facts.cursor && self.pull_wanted, Work::Pull),
             // What is hidden goes before its root may come back.

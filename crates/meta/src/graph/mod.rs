@@ -6,7 +6,9 @@
 
 mod outbound;
 mod response;
+mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use parley_domain::contact::Sender;
@@ -16,6 +18,8 @@ use serde_json::{Value, json};
 
 use crate::error::{ErrorClass, SendError};
 use crate::lenient;
+
+pub use wire::{Broken, Posted, Reply, Wire};
 
 pub use outbound::{
     MediaSource, OutboundContent, OutboundMessage, Recipient, TemplateButton, TemplateComponent, TemplateParameter,
@@ -43,7 +47,7 @@ pub struct Accepted {
 /// Speaks to the Graph API for any number of business numbers.
 #[derive(Clone, Debug)]
 pub struct GraphClient {
-    http: reqwest::Client,
+    wire: Arc<dyn Wire>,
     root: String,
 }
 
@@ -51,7 +55,12 @@ impl GraphClient {
     /// A client over `http`, which must not follow redirects: a token belongs to one host. `base_url` is scheme and host
     /// as [`BASE_URL`], `version` as [`VERSION`].
     pub fn new(http: reqwest::Client, base_url: &str, version: &str) -> Self {
-        Self { http, root: format!("{}/{version}", base_url.trim_end_matches('/')) }
+        Self::over(Arc::new(http), base_url, version)
+    }
+
+    /// The same over another wire than HTTP.
+    pub fn over(wire: Arc<dyn Wire>, base_url: &str, version: &str) -> Self {
+        Self { wire, root: format!("{}/{version}", base_url.trim_end_matches('/')) }
     }
 
     /// Sends a message from the number.
@@ -95,14 +104,9 @@ impl GraphClient {
         if number.as_str().is_empty() || !number.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(SendError::local(ErrorClass::Rejected, "the phone number id is malformed"));
         }
-        let request = self
-            .http
-            .post(format!("{}/{}/messages", self.root, number.as_str()))
-            .bearer_auth(token.expose())
-            .timeout(CALL_TIMEOUT)
-            .json(body);
-        let response = request.send().await.map_err(|error| response::not_answered(&error))?;
-        response::read(response).await
+        let url = format!("{}/{}/messages", self.root, number.as_str());
+        let reply = self.wire.post(&url, token, body).await.map_err(response::not_answered)?;
+        response::read(reply)
     }
 }
 

@@ -1,47 +1,29 @@
 //! The answer to a Graph call, or its absence, as a result.
 //!
-//! Promise: only what happened before the first byte of the request left, or a definite refusal, is called not accepted.
-//! Reading stops at [`RESPONSE_MAX`](super::RESPONSE_MAX) bytes.
+//! Promise: only what happened before the first byte of the request left, or a definite refusal, is called not
+//! accepted.
 
-use reqwest::Response;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use super::RESPONSE_MAX;
+use super::wire::{Broken, Reply};
 use crate::error::{ErrorClass, SendError, classify};
 use crate::lenient;
 
-/// A call that got no answer. The error itself is not shown: it holds the address.
-pub(super) fn not_answered(error: &reqwest::Error) -> SendError {
-    // Name resolution, connecting and the TLS handshake fail before anything is written.
-    if error.is_connect() {
-        SendError::local(ErrorClass::Transient, "no connection to Meta")
-    } else if error.is_builder() {
-        SendError::local(ErrorClass::Rejected, "the request could not be made")
-    } else if error.is_timeout() {
-        SendError::local(ErrorClass::Unknown, "no answer in time")
-    } else {
-        SendError::local(ErrorClass::Unknown, "the connection broke before the answer")
+/// A call that got no answer.
+pub(super) fn not_answered(broken: Broken) -> SendError {
+    match broken {
+        Broken::NotConnected => SendError::local(ErrorClass::Transient, "no connection to Meta"),
+        Broken::Malformed => SendError::local(ErrorClass::Rejected, "the request could not be made"),
+        Broken::NoAnswer => SendError::local(ErrorClass::Unknown, "no answer in time"),
+        Broken::CutOff => SendError::local(ErrorClass::Unknown, "the connection broke before the answer"),
     }
 }
 
 /// The body of a success as JSON; anything else as an error.
-pub(super) async fn read(mut response: Response) -> Result<Value, SendError> {
-    let status = response.status().as_u16();
-    let retry_after = asked_to_wait(response.headers());
-    let mut body = Vec::new();
-    let mut whole = true;
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= RESPONSE_MAX => body.extend_from_slice(&chunk),
-            Ok(None) => break,
-            // Too long, or broken off: the status still counts.
-            _ => {
-                whole = false;
-                break;
-            }
-        }
-    }
+pub(super) fn read(reply: Reply) -> Result<Value, SendError> {
+    let Reply { status, headers, body, whole } = reply;
+    let retry_after = asked_to_wait(&headers);
     if (200..300).contains(&status) {
         let answer = whole.then(|| serde_json::from_slice::<Value>(&body).ok()).flatten();
         return match answer {

@@ -10,6 +10,7 @@ use parley_domain::entity::{Entity, Key, Kind};
 use parley_domain::fact::{self, Circumstances};
 use parley_domain::limits::DEDUPE_KEPT;
 use parley_domain::message::{Direction, Message};
+use parley_domain::planted::{Bug, planted};
 use parley_domain::{
     Bsuid, ContactId, ConversationId, FactId, InboxId, MessageId, MessageText, Phone, StageId, Timestamp, Wamid,
     WorkspaceId,
@@ -62,7 +63,23 @@ pub(super) async fn apply(
 async fn unknown(txn: &Txn, batch: &[Work]) -> Result<Vec<Work>> {
     let hashes: Vec<String> = batch.iter().filter_map(|work| work.hash.clone()).collect();
     let mut seen = applying::known(txn, &hashes).await?;
+    if planted(Bug::DedupeDropped) {
+        return Ok(batch
+            .iter()
+            .map(|work| again(work, !work.hash.as_ref().is_none_or(|hash| seen.insert(hash.clone()))))
+            .collect());
+    }
     Ok(batch.iter().filter(|work| work.hash.as_ref().is_none_or(|hash| seen.insert(hash.clone()))).cloned().collect())
+}
+
+/// The defect [`Bug::DedupeDropped`]: a repeated message comes as if it were another one.
+fn again(work: &Work, repeated: bool) -> Work {
+    let mut work = work.clone();
+    if let (Fact::Message(inbound), true) = (&mut work.fact, repeated) {
+        inbound.wamid = Wamid(format!("{}/{}", inbound.wamid.as_str(), work.body));
+        work.hash = None;
+    }
+    work
 }
 
 struct Row {
@@ -349,7 +366,7 @@ impl<'a> Draft<'a> {
     fn status(&mut self, route: &Route, update: &parley_meta::webhook::StatusUpdate) {
         let inbox = route.inbox;
         let Some(report) = Report::of(update) else { return };
-        let named = update.opaque.as_deref().and_then(status::named);
+        let named = update.opaque.as_deref().and_then(status::named).filter(|_| !planted(Bug::EvidenceIgnored));
         if let Some(id) = named
             && self.by_wamid(inbox, &update.wamid).is_none()
         {

@@ -119,6 +119,8 @@ fn conversation(draft: &mut Draft<'_>, route: &Route, contact: ContactId, at: Ti
         read_upto: 0,
     };
     draft.add(Entity::Conversation(row), route.inbox, None);
+    // Whoever sees this inbox alone did not see the contact so far: it is told of again.
+    draft.contact(contact, route.inbox, |_| true);
     id
 }
 

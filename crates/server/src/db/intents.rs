@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use parley_domain::entity::{Key, Kind};
+use parley_domain::planted::{Bug, planted};
 use parley_domain::protocol::intent::{Outcome, Verdict};
 use parley_domain::{Code, DeviceId, IntentId, Timestamp, WorkspaceId};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -87,6 +88,13 @@ pub async fn record<C: ConnectionTrait>(
         Verdict::Refused { code } => ("refused", Some(code.as_str().to_owned())),
         Verdict::Blocked => return Ok(()),
     };
+    if planted(Bug::IntentAppliedTwice) {
+        use table::intent::{Column, Entity};
+        let this = Column::Id.eq(outcome.id.to_string());
+        Entity::delete_many().filter(Column::Workspace.eq(workspace.to_string())).filter(this).exec(txn).await?;
+        let this = table::intent_write::Column::Intent.eq(outcome.id.to_string());
+        table::intent_write::Entity::delete_many().filter(this).exec(txn).await?;
+    }
     let row = table::intent::Model {
         workspace: workspace.to_string(),
         id: outcome.id.to_string(),

@@ -33,6 +33,7 @@ use serde_json::json;
 use crate::app::Core;
 use crate::error::Error;
 pub use operate::openapi;
+pub use poke::{Heard, heard};
 use problem::Refusal;
 
 /// All routes of the server.

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use parley_domain::limits::POKE_EVERY;
+use parley_domain::planted::{Bug, planted};
 use parley_domain::protocol::change::Poke;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -26,6 +27,35 @@ const PING: Duration = Duration::from_secs(30);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How often the session is looked up again.
 const LOOK_AGAIN: Duration = Duration::from_secs(4);
+
+/// What a signal means for a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    Nothing,
+    /// Something in its scope changed, up to this `seq`.
+    Changed(u64),
+    /// Its device was revoked.
+    Revoked,
+    /// It is over, or its rights changed.
+    Ended,
+}
+
+/// Who is told what: a session hears of its own workspace and inboxes alone (SYNC.md S50).
+pub fn heard(ctx: &WorkspaceCtx, signal: &Signal) -> Heard {
+    match signal {
+        Signal::Moved(moved) if moved.workspace == ctx.workspace() => {
+            let sees = moved.inboxes.iter().any(|inbox| ctx.actor().sees_inbox(*inbox));
+            if moved.everyone || sees || planted(Bug::PokeWithoutPermission) {
+                Heard::Changed(moved.seq)
+            } else {
+                Heard::Nothing
+            }
+        }
+        Signal::Revoked(device) if *device == ctx.device() => Heard::Revoked,
+        Signal::Permission(member) if *member == ctx.member() => Heard::Ended,
+        _ => Heard::Nothing,
+    }
+}
 
 /// `GET /v1/sync/poke`
 pub async fn socket(
@@ -60,28 +90,22 @@ async fn run(
     let mut next = Instant::now();
     loop {
         tokio::select! {
-            signal = signals.recv() => match signal {
-                Ok(Signal::Moved(moved)) if moved.workspace == ctx.workspace() => {
-                    let concerns = moved.everyone || moved.inboxes.iter().any(|inbox| ctx.actor().sees_inbox(*inbox));
-                    if concerns {
-                        pending = pending.max(Some(moved.seq));
-                    }
-                }
-                Ok(Signal::Moved(_)) => {}
-                Ok(Signal::Revoked(device)) => {
-                    if device == ctx.device() {
+            signal = signals.recv() => {
+                let heard = match signal {
+                    Ok(signal) => heard(&ctx, &signal),
+                    // Some were lost: whatever they said, a pull tells.
+                    Err(RecvError::Lagged(_)) => Heard::Changed(0),
+                    Err(RecvError::Closed) => return,
+                };
+                match heard {
+                    Heard::Nothing => {}
+                    Heard::Changed(seq) => pending = pending.max(Some(seq)),
+                    Heard::Revoked => {
                         let _ = say(&mut socket, &Poke::Revoked).await;
                         return farewell(socket).await;
                     }
+                    Heard::Ended => return farewell(socket).await,
                 }
-                Ok(Signal::Permission(member)) => {
-                    if member == ctx.member() {
-                        return farewell(socket).await;
-                    }
-                }
-                // Some were lost: whatever they said, a pull tells.
-                Err(RecvError::Lagged(_)) => pending = pending.max(Some(0)),
-                Err(RecvError::Closed) => return,
             },
             () = tokio::time::sleep_until(next), if pending.is_some() => {
                 if let Some(seq) = pending.take() {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parley_domain::limits::{SEND_LEASE, UNKNOWN_HOLDS_LANE};
+use parley_domain::planted::{Bug, planted};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -45,26 +46,35 @@ pub async fn run(core: Arc<Core>) {
 }
 
 async fn step(core: &Arc<Core>, slots: &Arc<Semaphore>, in_hand: &mut JoinSet<()>) -> Result<bool> {
-    give_up(core, false).await?;
-    show_unconfirmed(core).await?;
-    let room = slots.available_permits();
-    if room == 0 {
-        return Ok(false);
-    }
-    let ready = outbox::ready(core.db.reader(), core.now(), room as u64).await?;
-    let claimed = claim(core, ready).await?;
+    let claimed = take_in_hand(core, slots.available_permits() as u64).await?;
     let any = !claimed.is_empty();
     for entry in claimed {
         let Ok(slot) = slots.clone().acquire_owned().await else { return Ok(false) };
         let core = core.clone();
         in_hand.spawn(async move {
             let _slot = slot;
-            let sent = send::send(&core, &entry).await;
-            result::record(&core, &entry, sent).await;
+            send_one(&core, &entry).await;
             core.outbox_wake.notify_one();
         });
     }
     Ok(any)
+}
+
+/// Looks at leases and waiting times, then takes in hand what may be sent now, `room` at most.
+pub(crate) async fn take_in_hand(core: &Core, room: u64) -> Result<Vec<Entry>> {
+    give_up(core, false).await?;
+    show_unconfirmed(core).await?;
+    if room == 0 {
+        return Ok(Vec::new());
+    }
+    let ready = outbox::ready(core.db.reader(), core.now(), room).await?;
+    claim(core, ready).await
+}
+
+/// Sends a message that is in hand and records what became of it.
+pub(crate) async fn send_one(core: &Core, entry: &Entry) {
+    let sent = send::send(core, entry).await;
+    result::record(core, entry, sent).await;
 }
 
 /// Takes messages in hand, all in one commit.
@@ -94,11 +104,15 @@ async fn claim_in(txn: &crate::db::Txn, core: &Core, ready: &[Entry]) -> Result<
 }
 
 /// Rows in hand that nobody will finish become unknown: nobody can tell how far they came.
-async fn give_up(core: &Core, at_start: bool) -> Result<()> {
+pub(crate) async fn give_up(core: &Core, at_start: bool) -> Result<()> {
     let reborn = at_start.then_some(core.node.as_str());
     let lost = outbox::lost(core.db.reader(), core.now(), reborn).await?;
     for entry in lost {
         tracing::warn!(message = %entry.message, "a message was in hand when its sender went away");
+        if planted(Bug::CrashResends) {
+            transaction!(core.db, |txn| outbox::requeue(&txn, entry.workspace, entry.message, core.now()))?;
+            continue;
+        }
         let settle_by = core.now() + UNKNOWN_HOLDS_LANE;
         transaction!(core.db, |txn| outbox::unknown(&txn, entry.workspace, entry.message, settle_by))?;
     }

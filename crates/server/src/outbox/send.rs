@@ -5,6 +5,7 @@ use parley_domain::content::Content;
 use parley_domain::entity::{Entity, Key, Kind, RowSet};
 use parley_domain::gate::{Gate, may_send};
 use parley_domain::message::Message;
+use parley_domain::planted::{Bug, planted};
 use parley_domain::protocol::session::Secret;
 use parley_domain::{Code, InboxId, MessageId, Wamid, WorkspaceId};
 use parley_meta::ErrorClass;
@@ -162,6 +163,9 @@ async fn call(core: &Core, entry: &Entry, ready: Ready) -> Sent {
                 trace = error.fbtrace_id.as_deref(), "Meta did not simply take a message"
             );
             match error.class {
+                ErrorClass::Unknown if planted(Bug::RetryOnTimeout) => {
+                    Sent::NotSent { after: None, code: error.code() }
+                }
                 ErrorClass::Unknown => Sent::Unknown,
                 ErrorClass::Transient => {
                     let after = error.retry_after.and_then(|after| i64::try_from(after).ok());

@@ -6,6 +6,7 @@ use parley_domain::InboxId;
 use parley_domain::entity::{Key, Root};
 use parley_domain::limits::{PAGE_ROWS, PAGE_SCANNED, SLICE_ROWS, TOMBSTONE_KEPT};
 use parley_domain::permission::{Actor, Permission, Role, allows};
+use parley_domain::planted::{Bug, planted};
 use parley_domain::protocol::change::{Mark, PullPage, PullRequest, ResyncReason, ResyncRequired, Row};
 
 use super::cursor::{self, Cursor};
@@ -42,7 +43,11 @@ async fn page(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, request: &PullRequest)
     };
     let scanned = scan(txn, ctx, after, head).await?;
     let upto = scanned.upto;
-    let outcomes = intents::between(txn, workspace, ctx.device(), after, upto).await?;
+    let outcomes = if planted(Bug::OutcomeForgotten) {
+        Vec::new()
+    } else {
+        intents::between(txn, workspace, ctx.device(), after, upto).await?
+    };
 
     // With an outcome go the rows it wrote, whatever their `seq`: the desk drops the intent and must have what it did.
     let mut sending = scanned.sending;
@@ -57,6 +62,10 @@ async fn page(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, request: &PullRequest)
         Scope::of_changes(txn, workspace, ctx.actor(), &extra.iter().map(|change| change.root).collect()).await?;
     sending.extend(extra.into_iter().filter(|change| scope.sees(change.root) && ctx.receives(change.key.kind)));
     sending.sort_by_key(|change| change.seq);
+    if planted(Bug::OutcomeWithoutRows) {
+        let wrote = intents::wrote(txn, workspace, &ids).await?;
+        sending.retain(|change| !wrote.contains(&change.key));
+    }
 
     let rows = read(txn, ctx, &sending).await?;
     let give = |seq: u64| cursor_at(core, ctx, lineage, seq);
@@ -69,7 +78,7 @@ async fn page(txn: &Txn, core: &Core, ctx: &WorkspaceCtx, request: &PullRequest)
         gone: scanned.gone,
         outcomes,
         upto,
-        cursor: give(upto),
+        cursor: give(upto + u64::from(planted(Bug::CursorPlusOne))),
         more: upto < head,
         marks,
     }))
@@ -165,7 +174,11 @@ async fn scan(txn: &Txn, ctx: &WorkspaceCtx, after: u64, head: u64) -> Result<Sc
     for change in changes {
         let visible = scope.sees(change.root);
         if change.key == change.root && change.scope_seq > after && moves_scope {
-            if visible { found.enter.push(change.root) } else { found.gone.push(change.root) }
+            if visible {
+                found.enter.push(change.root);
+            } else if !planted(Bug::ScopeLeakOnReassign) {
+                found.gone.push(change.root);
+            }
         }
         if visible && ctx.receives(change.key.kind) {
             found.sending.push(change);

@@ -10,6 +10,7 @@ use parley_domain::entity::{Entity, Key, Kind, RowSet};
 use parley_domain::fact::{self, Circumstances};
 use parley_domain::limits::{OUTCOME_KEPT, PUSH_INTENTS};
 use parley_domain::message::{Direction, Message};
+use parley_domain::planted::{Bug, planted};
 use parley_domain::protocol::intent::{
     Answer, Command, Intent, Outcome, OutcomesAnswer, OutcomesRequest, PushAnswer, PushRequest, Verdict,
 };
@@ -235,7 +236,9 @@ async fn apply(
     let now = core.now();
     let asked: Vec<_> = intent.after.iter().copied().chain([intent.id]).collect();
     let recorded = intents::recorded(txn, workspace, &asked).await?;
-    if let Some(known) = recorded.get(&intent.id) {
+    if let Some(known) = recorded.get(&intent.id)
+        && !planted(Bug::IntentAppliedTwice)
+    {
         // The id of another device's intent is never this one's.
         let own = known.device == ctx.device();
         return Ok(Done::only(if own { known.outcome.verdict } else { Verdict::Refused { code: Code::Conflict } }));

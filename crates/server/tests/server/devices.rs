@@ -62,6 +62,9 @@ async fn a_stolen_refresh_token_alone_is_of_no_use(world: World) {
     assert_eq!(code_of(post::<Refresh>(&world, None, &ask(&session, None)).await), (401, Code::Unauthorized));
     world.clock.advance(REFRESH_GRACE + 1);
     assert_eq!(code_of(post::<Refresh>(&world, None, &ask(&session, None)).await), (401, Code::Unauthorized));
+    // The device itself did not hear the answer, however long ago that was: it gets it again.
+    let again = post::<Refresh>(&world, None, &ask(&session, Some(&key))).await.expect("the same answer");
+    assert_eq!(again.refresh_token.expose(), next.refresh_token.expose());
     let next = post::<Refresh>(&world, None, &ask(&next, Some(&key))).await.expect("the session goes on");
     Desk::of(next).snapshot(&world).await;
 }

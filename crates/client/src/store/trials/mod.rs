@@ -105,7 +105,7 @@ impl Trial {
     /// New files of a desk that was just signed in.
     async fn create(dir: &Path) -> Result<Self> {
         make_dir(dir)?;
-        let stores = Stores::create(dir, DESK, &keys(), DirLock::take(dir)?)?;
+        let stores = Stores::create(dir, DESK, &keys(), DirLock::take(dir)?, None)?;
         stores.replica.write_durable(Urgency::Person, Durability::Full, |tx| session::save(tx, &signed_in())).await?;
         Ok(Self { stores, pending: Vec::new(), seq: 0, made: 0, draft: 0, acks: Vec::new() })
     }
@@ -298,7 +298,7 @@ fn row(message: Message, seq: u64) -> Row {
 
 /// Opens files that were left behind.
 fn reopen(dir: &Path) -> Result<(Stores, Mended)> {
-    Stores::open(dir, DESK, &keys(), DirLock::take(dir)?)
+    Stores::open(dir, DESK, &keys(), DirLock::take(dir)?, None)
 }
 
 /// Every page of a file carries its seal, and every table and index agrees.
