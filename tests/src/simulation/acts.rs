@@ -8,6 +8,7 @@ use parley_client::views::{OutboxItem, OutboxState};
 use parley_domain::conversation::Status;
 use parley_domain::entity::{Entity, Kind};
 use parley_domain::permission::Role;
+use parley_domain::time::MINUTE;
 use parley_domain::{Clock, IntentId, MessageId};
 use parley_sim::OrderItem;
 
@@ -16,6 +17,9 @@ use super::history::Made;
 use super::plan::{Act, Moment, Op, Says};
 use super::world::World;
 use crate::Fallible;
+
+/// How far a desk's clock may be off, in milliseconds, before it locks: less than half of what it believes.
+const LEAP: i64 = 2 * MINUTE;
 
 impl World {
     /// Carries a line out.
@@ -60,7 +64,8 @@ impl World {
             }
             Op::Skew { who, ms } => {
                 self.struck("clock skew");
-                self.desks[who].clock.skew(ms);
+                // A clock that leaps further locks the desk until there is a contact (PRIVACY.md DSK-7.4); that has tests of its own.
+                self.desks[who].clock.skew(ms.clamp(-LEAP, LEAP));
             }
             Op::Peek { who } => self.peek(who).await?,
             Op::Calm => self.rest(false).await?,

@@ -99,7 +99,7 @@ impl WipeReason {
 /// What a receipt is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(tag = "what", rename_all = "snake_case")]
+#[serde(tag = "what", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Deed {
     /// A person was erased. `rows` were deleted, and a scan of the files found nothing of them that can be read.
     Erased { erasure: ErasureId, rows: u64 },
@@ -110,6 +110,7 @@ pub enum Deed {
 /// A desk's word that it deleted something.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Receipt {
     pub device: DeviceId,
     /// By the desk's trusted clock.
