@@ -20,7 +20,7 @@ const CONTACT_EVERY: i64 = 15 * MINUTE;
 /// What the policy takes away is looked for this often.
 const RETAIN_EVERY: i64 = HOUR;
 /// Without pokes the desk asks by itself this often.
-const HEARTBEAT: i64 = 30 * SECOND;
+const HEARTBEAT: i64 = 25 * SECOND;
 
 /// A piece of work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
