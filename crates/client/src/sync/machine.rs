@@ -154,6 +154,8 @@ pub struct Machine {
     failures: u32,
     pause_until: Option<Timestamp>,
     heartbeat_at: Timestamp,
+    /// The clock at the last step.
+    stepped_at: Timestamp,
     stopped: bool,
     link: Link,
 }
@@ -175,6 +177,7 @@ impl Machine {
             failures: 0,
             pause_until: None,
             heartbeat_at: now + HEARTBEAT,
+            stepped_at: now,
             stopped: false,
             link: Link { state: ConnectionState::Connecting, since: now, heard_at: None, syncing: None, problem: None },
         }
@@ -189,6 +192,12 @@ impl Machine {
     pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
         let before = self.link.clone();
         let mut outputs = Vec::new();
+        if now < self.stepped_at {
+            // The clock was set back: nobody knows how long ago anything was, so nothing is put off.
+            (self.heartbeat_at, self.socket_at, self.pause_until) = (now, now, None);
+            (self.contact_at, self.retain_at) = (self.contact_at.min(now), self.retain_at.min(now));
+        }
+        self.stepped_at = now;
         match input {
             Input::Start { facts } => {
                 self.facts = facts;
