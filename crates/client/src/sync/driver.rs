@@ -50,6 +50,9 @@ pub enum End {
     Revoked,
 }
 
+/// The longest sleep, in milliseconds: a computer that slept meanwhile, or whose clock was set, is noticed soon.
+const LONGEST_SLEEP: u64 = 10_000;
+
 type Step = std::result::Result<Progress, Failure>;
 
 /// What a piece of work led to.
@@ -96,7 +99,7 @@ pub async fn run(live: Arc<Live>, mut wishes: mpsc::UnboundedReceiver<Wish>) -> 
         next = Some(match work {
             Some(work) => carry_out(&live, work).await,
             None => {
-                let wait = u64::try_from(wake_at.since(live.clock.now())).unwrap_or(0).max(1);
+                let wait = u64::try_from(wake_at.since(live.clock.now())).unwrap_or(0).clamp(1, LONGEST_SLEEP);
                 tokio::select! {
                     // What somebody wants goes before the clock.
                     biased;
