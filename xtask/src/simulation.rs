@@ -7,8 +7,8 @@ use crate::failure::Fallible;
 use crate::process;
 
 /// Seeds of every run, and the minutes that it goes on at least.
-const SEEDS: &str = "150";
-const MINUTES: &str = "5";
+const SEEDS: &str = "50";
+const MINUTES: &str = "1";
 /// Defects that every run plants: one in the server, one in the desk, one in the rules that both share.
 const BUGS: &str = "retry-on-timeout,gone-ignored,read-mark-regress";
 /// Minutes of a soak.
